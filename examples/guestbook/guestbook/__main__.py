@@ -1,0 +1,24 @@
+"""Starts the web server: python -m guestbook."""
+
+import uvicorn
+
+from guestbook import version
+
+
+def main() -> None:
+    """Serve until SIGTERM; then finish what is in flight, but take no longer than 8 seconds."""
+    uvicorn.run(
+        "guestbook.web:app",
+        host="0.0.0.0",
+        port=8000,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        headers=[("X-Version", version.NAME)],
+        timeout_graceful_shutdown=8,
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()
