@@ -1,0 +1,237 @@
+"""What a deployment will do, as values: printed, stored, tested, resumed, and carried out by one executor.
+
+Every operation is idempotent: carried out a second time after a crash it finds its work done. `undo` of a step
+takes back whatever of that step happened, also when it happened only in part.
+Containers are named, not numbered by ID: `<project>-<service>-<n>`; the executor looks the ID up among the
+recorded ones of this instance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from windlass.domain.release import Probe
+
+
+@dataclass(frozen=True)
+class EnsureNetwork:
+    """Create it with a free subnet of windlass's pool that holds `size` containers, unless it is there."""
+
+    name: str
+    size: int
+    internal: bool = False
+    key: str = ""
+    project: str = ""
+
+
+@dataclass(frozen=True)
+class EnsureVolume:
+    name: str
+    key: str = ""
+    project: str = ""
+
+
+@dataclass(frozen=True)
+class CreateServices:
+    """`docker compose create` of these services from release `release`'s base or generation model; starts nothing."""
+
+    release: int
+    base: bool
+    services: tuple[str, ...]
+    recreate: bool = False
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Connect a created container to a network before it starts; `index` ≥ 0 asks for a fixed address."""
+
+    container: str
+    network: str
+    aliases: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()  # (container, alias)
+    index: int = -1
+    again: bool = False  # it is connected already: leave and join anew, to get the fixed address
+
+
+@dataclass(frozen=True)
+class Detach:
+    container: str
+    network: str
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """Write the service's secret and config files into its containers."""
+
+    release: int
+    service: str
+    containers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start these containers with restart policy `no`, run their post_start hooks."""
+
+    release: int
+    service: str
+    containers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Wait until every container passes the probe; a container that ends or restarts fails it at once."""
+
+    service: str
+    containers: tuple[str, ...]
+    probe: Probe
+
+
+@dataclass(frozen=True)
+class Together:
+    """Operations that do not wait for each other."""
+
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """Start the container, wait for its end; anything but exit 0 fails. A job that already ended with 0 is not run again."""
+
+    service: str
+    container: str
+    within_s: float
+
+
+@dataclass(frozen=True)
+class SetRestart:
+    containers: tuple[str, ...]
+    policy: str
+
+
+@dataclass(frozen=True)
+class SwitchRoutes:
+    """Put the app's routes on release `release` and confirm them in force; `fallback` is the warm generation behind it."""
+
+    release: int
+    fallback: int | None = None
+
+
+@dataclass(frozen=True)
+class WithdrawRoutes:
+    """The app has no live release any more."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """pre_stop hooks, SIGTERM, `grace_s`, SIGKILL. `wait` False: begin it and go on."""
+
+    release: int
+    service: str
+    containers: tuple[str, ...]
+    grace_s: float
+    wait: bool = True
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Wait until the edge holds no connection to these containers, at most `limit_s`."""
+
+    targets: tuple[tuple[str, int], ...]  # (container, port)
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The bake: probes go on and any crash among these containers fails the deployment."""
+
+    seconds: float
+    probes: tuple[tuple[str, Probe], ...]  # container, probe
+    release: int
+
+
+@dataclass(frozen=True)
+class KeepWarm:
+    """Leave generation `release` running for `seconds`; a later job stops it."""
+
+    release: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RemoveContainers:
+    containers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RemoveGeneration:
+    """Remove containers, networks and per-release volumes of one generation; `images` also its image tags."""
+
+    release: int
+    images: bool = False
+
+
+@dataclass(frozen=True)
+class PutBackBase:
+    """Bring these base services back to what release `release` says (None: remove them)."""
+
+    services: tuple[str, ...]
+    release: int | None
+
+
+@dataclass(frozen=True)
+class KeepReleases:
+    """Drop images and files of releases beyond the number kept."""
+
+    live: int
+
+
+Operation = (
+    EnsureNetwork
+    | EnsureVolume
+    | CreateServices
+    | Attach
+    | Detach
+    | Deliver
+    | Start
+    | Gate
+    | Together
+    | Sequence
+    | RunJob
+    | SetRestart
+    | SwitchRoutes
+    | WithdrawRoutes
+    | Stop
+    | Drain
+    | Watch
+    | KeepWarm
+    | RemoveContainers
+    | RemoveGeneration
+    | PutBackBase
+    | KeepReleases
+)
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One of the steps base, release, start, switch, verify, retire. `undo` is carried out in the order written."""
+
+    name: str
+    operations: tuple[Operation, ...] = ()
+    undo: tuple[Operation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    app: str
+    release: int
+    previous: int | None
+    steps: tuple[StepPlan, ...] = ()
+    downtime: tuple[str, ...] = field(default_factory=tuple)  # why "no failed request" does not hold, if so
+
+    def step(self, name: str) -> StepPlan:
+        return next((s for s in self.steps if s.name == name), StepPlan(name))

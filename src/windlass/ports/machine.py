@@ -1,0 +1,33 @@
+"""This computer and its clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class PortHolder:
+    port: int
+    pid: int
+    process: str
+
+
+class Machine(Protocol):
+    """This computer."""
+
+    def routes(self) -> list[str]:
+        """Subnets the host routes to, in CIDR notation."""
+        ...
+
+    def holder(self, port: int, protocol: str = "tcp") -> PortHolder | None: ...
+    def disk_free(self, path: Path) -> int: ...
+    def memory_available(self) -> int: ...
+    def addresses(self) -> list[str]: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...

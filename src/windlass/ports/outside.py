@@ -1,0 +1,30 @@
+"""Everything at once, as main.py builds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from windlass.ports.edge import Edge, Prober
+from windlass.ports.engine import Engine
+from windlass.ports.machine import Clock, Machine
+from windlass.ports.sources import Compose, Git, Trees
+from windlass.ports.store import Store
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Everything a use-case may talk to, built once in main.py."""
+
+    instance: str
+    store: Store
+    engine: Engine
+    compose: Compose
+    git: Git
+    trees: Trees
+    edge: Edge
+    prober: Prober
+    machine: Machine
+    clock: Clock
+    pool: str  # CIDR from which networks get their subnets
+    domain: str = "localhost"
+    http_port: int = 80

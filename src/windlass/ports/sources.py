@@ -1,0 +1,102 @@
+"""Where projects come from and how they are read and built: Compose, Git, folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+Line = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ComposeSource:
+    """A project folder to be read by Compose. `files` empty: Compose's own discovery. `values` fill `${…}`."""
+
+    directory: Path
+    project: str
+    files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ComposeVariable:
+    name: str
+    required: bool
+    default: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """`document` is `docker compose config --format json`; `unset` are the variables that became blank."""
+
+    document: Mapping[str, Any]
+    unset: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Compose(Protocol):
+    """The Compose plugin. A model is given on standard input; the environment of the child is clean."""
+
+    def version(self) -> str: ...
+    def variables(self, source: ComposeSource) -> list[ComposeVariable]: ...
+    def resolve(self, source: ComposeSource, *, env_files: bool = True, interpolate: bool = True) -> Resolved:
+        """Raises Refused (code compose_invalid) with Compose's own words and the line."""
+        ...
+
+    def build(self, project: str, model: Mapping[str, Any], directory: Path, on_line: Line) -> None:
+        """Build every service that has `build`; raises BuildFailed with the last lines."""
+        ...
+
+    def pull(self, project: str, model: Mapping[str, Any], directory: Path, on_line: Line) -> None:
+        """Pull every service's image; raises Refused (code image_unavailable), one detail per image."""
+        ...
+
+    def create(
+        self, project: str, model: Mapping[str, Any], directory: Path, services: Sequence[str], recreate: bool
+    ) -> None: ...
+
+
+class BuildFailed(Exception):
+    """`lines`: the last lines of the build."""
+
+    def __init__(self, service: str, lines: Sequence[str]) -> None:
+        super().__init__(f"the build of {service or 'an image'} failed")
+        self.service = service
+        self.lines = tuple(lines)
+
+
+@dataclass(frozen=True)
+class Commit:
+    sha: str
+    author: str = ""
+    message: str = ""
+    at: float = 0.0
+
+
+class Git(Protocol):
+    def fetch(self, url: str, ref: str, into: Path) -> Commit:
+        """Check `ref` (branch, tag or commit; "" = the remote's HEAD) out into the empty folder, without `.git`."""
+        ...
+
+
+class Trees(Protocol):
+    """Folders of windlass's home: sources of releases, files of the base, data of the apps."""
+
+    def app(self, app: str) -> Path: ...
+    def source(self, app: str, number: int) -> Path: ...
+    def data(self, app: str) -> Path: ...
+    def unpack(self, upload: Path, into: Path) -> None:
+        """Unpack an uploaded tar; raises Refused for a link or a name that leads outside, a device, a size over the limit."""
+        ...
+
+    def digest(self, root: Path) -> str: ...
+    def keep_file(self, app: str, path: Path) -> Path:
+        """Copy a file or folder under files/<sha256>/ of the app, once, and return the copy."""
+        ...
+
+    def remove_source(self, app: str, number: int) -> None: ...
+    def remove_app(self, app: str, data: bool) -> None: ...
+    def uploads(self) -> Path: ...

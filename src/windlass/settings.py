@@ -1,0 +1,82 @@
+"""Where windlass lives and how it was started: environment and the home's own file, read once."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+HOME_VARIABLE = "WINDLASS_HOME"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`home` holds everything; `instance` tells this home's containers from another's on the same engine."""
+
+    home: Path
+    instance: str = ""
+    http_port: int = 80
+    https_port: int = 443
+    listen: str = ""  # host:port of the API on TCP, "" for the unix socket alone
+    pool: str = "10.213.0.0/16"
+    docker_host: str = "unix:///var/run/docker.sock"
+    database_url: str = ""
+    upload_limit: int = 1 << 30
+
+    @property
+    def socket(self) -> Path:
+        """The API's unix socket; beside the home when its path would be too long for one (108 bytes)."""
+        inside = self.home / "run" / "api.sock"
+        if len(str(inside)) < 100:
+            return inside
+        return Path("/run") / f"windlass-{self.instance}.sock"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.home / "run" / "windlass.pid"
+
+    @property
+    def log_file(self) -> Path:
+        return self.home / "log" / "windlass.log"
+
+
+def default_home() -> Path:
+    """WINDLASS_HOME, else /var/lib/windlass for root and the XDG data folder for others."""
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        return Path(named)
+    if os.geteuid() == 0:
+        return Path("/var/lib/windlass")
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "windlass"
+
+
+def load(home: Path | None = None) -> Settings:
+    """The settings of a home: what `up` wrote there, with the environment on top."""
+    folder = (home or default_home()).absolute()
+    found = Settings(home=folder)
+    file = folder / "settings.json"
+    if file.exists():
+        kept = json.loads(file.read_text())
+        found = replace(found, **{k: v for k, v in kept.items() if k in Settings.__dataclass_fields__ and k != "home"})
+    changes: dict[str, str] = {}
+    if os.environ.get("DOCKER_HOST"):
+        changes["docker_host"] = os.environ["DOCKER_HOST"]
+    if os.environ.get("WINDLASS_DATABASE_URL"):
+        changes["database_url"] = os.environ["WINDLASS_DATABASE_URL"]
+    return replace(found, **changes)
+
+
+def save(settings: Settings) -> Settings:
+    """Make the home (0700) and keep the settings there; gives the instance its name at first."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    named = settings if settings.instance else replace(settings, instance=secrets.token_hex(4))
+    for folder in ("run", "log", "apps", "edge", "uploads"):
+        (named.home / folder).mkdir(exist_ok=True, mode=0o700)
+    document = {k: v for k, v in asdict(named).items() if k not in ("home", "database_url")}
+    temporary = named.home / "settings.json.new"
+    temporary.write_text(json.dumps(document, indent=1))
+    temporary.replace(named.home / "settings.json")
+    return named
