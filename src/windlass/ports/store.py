@@ -61,19 +61,51 @@ class Jobs(Protocol):
 
     def enqueue(self, job: Job) -> None: ...
     def claim(self, owner: str, now: float, lease_s: float) -> Job | None:
-        """The oldest due job whose lock is free, or a running one whose lease is over (attempt + 1)."""
+        """The oldest due job whose lock is free, or a running one whose lease is over (attempt + 1).
+
+        `attempt` is 0 for a job that starts, more for one that is resumed after its owner was lost.
+        """
         ...
 
-    def heartbeat(self, id: str, owner: str, now: float, lease_s: float) -> Lease: ...
-    def finish(self, id: str, owner: str, state: str) -> None: ...
-    def request_cancel(self, id: str) -> Job | None: ...
+    def heartbeat(self, id: str, owner: str, now: float, lease_s: float) -> Lease:
+        """Prolong the lease; one that is lost is told by the answer, not raised."""
+        ...
+
+    def finish(self, id: str, owner: str, state: str) -> None:
+        """`state`: done, failed or cancelled."""
+        ...
+
+    def release(self, id: str, owner: str) -> None:
+        """Give a running job back unfinished, to be resumed by the next claim."""
+        ...
+
+    def request_cancel(self, id: str) -> Job | None:
+        """A queued job is cancelled at once, a running one is asked to; None when there is no such job."""
+        ...
+
     def get(self, id: str) -> Job | None: ...
     def release_owner(self, alive: Callable[[str], bool]) -> int:
         """End the leases of owners that are not alive any more, so that their jobs can be claimed at once."""
         ...
 
-    def next_due(self) -> float | None: ...
-    def position(self, id: str) -> int: ...
+    def next_due(self) -> float | None:
+        """When `claim` may next have something, unless `wait` ends before; None when nothing is queued or runs."""
+        ...
+
+    def position(self, id: str) -> int:
+        """How many jobs of the same lock have to end before this one starts."""
+        ...
+
+    def changes(self) -> int:
+        """A number for `wait`, to be read before looking for work, so that nothing is missed in between."""
+        ...
+
+    def wait(self, seen: int, timeout_s: float) -> bool:
+        """Until a job was queued, ended or cancelled since `changes()` gave `seen`; False when time is over.
+
+        Hears this process alone: all jobs are queued by the control plane.
+        """
+        ...
 
 
 class LeaseLost(Exception):
@@ -84,7 +116,7 @@ class Events(Protocol):
     def add(self, at: float, app: str, deployment: str, kind: str, data: Mapping[str, Any]) -> Event: ...
     def after(self, id: int, *, app: str = "", deployment: str = "", limit: int = 500) -> list[Event]: ...
     def wait(self, id: int, timeout_s: float) -> bool:
-        """Until an event later than `id` was added, in this process or another; False when time is over."""
+        """Until an event later than `id` was added; False when time is over. Another process' are seen at the end."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""What windlass remembers, in SQLite or PostgreSQL."""

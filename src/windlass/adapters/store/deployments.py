@@ -1,0 +1,140 @@
+"""Deployments in the database, with the journal of their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from windlass.adapters.store.apps import no_such_app
+from windlass.adapters.store.bell import Bell
+from windlass.adapters.store.database import Database
+from windlass.adapters.store.rows import changed, plain, to_record, to_row
+from windlass.adapters.store.tables import apps, deployments, jobs, steps
+from windlass.domain.errors import NotFound
+from windlass.domain.records import Deployment, Job, StepRecord
+from windlass.domain.release import DeploymentStatus
+
+_UNFINISHED = [status.value for status in DeploymentStatus if not status.is_final]
+
+
+class SqlDeployments:
+    def __init__(self, database: Database, work: Bell) -> None:
+        self._database = database
+        self._work = work
+
+    def add(self, deployment: Deployment, job: Job) -> None:
+        """Raises NotFound when there is no such app."""
+        with self._database.write() as connection:
+            if connection.execute(select(apps.c.name).where(apps.c.name == deployment.app)).scalar() is None:
+                raise no_such_app(deployment.app)
+            connection.execute(insert(deployments).values(to_row(deployment, without=("steps",))))
+            for step in deployment.steps:
+                _save_step(connection, deployment.id, step)
+            connection.execute(insert(jobs).values(to_row(job)))
+        self._work.ring()
+
+    def get(self, id: str) -> Deployment:
+        """Raises NotFound."""
+        with self._database.read() as connection:
+            return _get(connection, id)
+
+    def of_app(self, app: str, limit: int = 50) -> list[Deployment]:
+        """Newest first."""
+        query = (
+            select(deployments)
+            .where(deployments.c.app == app)
+            .order_by(deployments.c.created_at.desc(), deployments.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return _load(connection, query)
+
+    def unfinished(self, app: str | None = None) -> list[Deployment]:
+        """Oldest first; of every app when none is named."""
+        query = select(deployments).where(deployments.c.status.in_(_UNFINISHED))
+        if app is not None:
+            query = query.where(deployments.c.app == app)
+        with self._database.read() as connection:
+            return _load(connection, query.order_by(deployments.c.created_at, deployments.c.id))
+
+    def update(self, id: str, **changes: Any) -> Deployment:
+        """Anything but its steps, which have `save_step`."""
+        with self._database.write() as connection:
+            return _change(connection, _get(connection, id), changes)
+
+    def finish(self, id: str, status: DeploymentStatus, at: float, error: Mapping[str, Any] | None) -> Deployment:
+        """The first end counts: one that has ended already is given back as it is."""
+        with self._database.write() as connection:
+            before = _get(connection, id)
+            if before.status.is_final:
+                return before
+            return _change(connection, before, {"status": status, "ended_at": at, "error": error})
+
+    def step(self, id: str, name: str) -> StepRecord | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(steps).where(_step_is(id, name))).first()
+        return None if row is None else _step_from_row(row)
+
+    def save_step(self, id: str, step: StepRecord) -> None:
+        """A step keeps its place in the order in which they were first saved. Raises NotFound."""
+        with self._database.write() as connection:
+            if connection.execute(select(deployments.c.id).where(deployments.c.id == id)).scalar() is None:
+                raise _no_such_deployment(id)
+            _save_step(connection, id, step)
+
+
+def _get(connection: Connection, id: str) -> Deployment:
+    found = _load(connection, select(deployments).where(deployments.c.id == id))
+    if not found:
+        raise _no_such_deployment(id)
+    return found[0]
+
+
+def _no_such_deployment(id: str) -> NotFound:
+    return NotFound(f"there is no deployment {id}", code="deployment_not_found", hint="windlass apps")
+
+
+def _load(connection: Connection, query: Select[Any]) -> list[Deployment]:
+    rows = connection.execute(query).all()
+    journal = _journal(connection, [row.id for row in rows])
+    return [
+        to_record(Deployment, row, status=DeploymentStatus(row.status), steps=tuple(journal.get(row.id, ())))
+        for row in rows
+    ]
+
+
+def _journal(connection: Connection, ids: Sequence[str]) -> dict[str, list[StepRecord]]:
+    found: dict[str, list[StepRecord]] = {}
+    query = select(steps).where(steps.c.deployment.in_(ids)).order_by(steps.c.position)
+    for row in connection.execute(query) if ids else ():
+        found.setdefault(row.deployment, []).append(_step_from_row(row))
+    return found
+
+
+def _change(connection: Connection, before: Deployment, changes: Mapping[str, Any]) -> Deployment:
+    after = replace(before, **changes)
+    columns = changed(before, after)
+    if "steps" in columns:
+        raise TypeError("steps are saved one by one, by save_step")
+    if columns:
+        connection.execute(update(deployments).where(deployments.c.id == before.id).values(columns))
+    return after
+
+
+def _save_step(connection: Connection, id: str, step: StepRecord) -> None:
+    columns = to_row(step)
+    if connection.execute(update(steps).where(_step_is(id, step.name)).values(columns)).rowcount:
+        return
+    position = select(func.count()).select_from(steps).where(steps.c.deployment == id).scalar_subquery()
+    connection.execute(insert(steps).values(deployment=id, position=position, **columns))
+
+
+def _step_is(id: str, name: str) -> Any:
+    return (steps.c.deployment == id) & (steps.c.name == name)
+
+
+def _step_from_row(row: Any) -> StepRecord:
+    return to_record(StepRecord, row, parts=tuple(plain(row.parts)))

@@ -1,0 +1,1 @@
+"""Alembic's revisions; run by migrate.py, which needs no env.py."""

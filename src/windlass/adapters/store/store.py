@@ -1,0 +1,63 @@
+"""The store as a whole: one database, one vault, and every part that windlass remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import select
+
+from windlass.adapters.store.apps import SqlApps
+from windlass.adapters.store.bell import Bell
+from windlass.adapters.store.consents import SqlConsents
+from windlass.adapters.store.database import Database, open_database
+from windlass.adapters.store.deployments import SqlDeployments
+from windlass.adapters.store.events import SqlEvents
+from windlass.adapters.store.jobs import SqlJobs
+from windlass.adapters.store.releases import SqlReleases
+from windlass.adapters.store.resources import SqlResources
+from windlass.adapters.store.tables import snapshots, variables
+from windlass.adapters.store.variables import SqlVariables
+from windlass.adapters.vault import Vault, open_vault
+
+
+class SqlStore:
+    """Implements ports.store.Store; safe to be used by many threads."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        work = Bell()
+        self._database = database
+        self.apps = SqlApps(database)
+        self.releases = SqlReleases(database, vault)
+        self.deployments = SqlDeployments(database, work)
+        self.jobs = SqlJobs(database, work)
+        self.events = SqlEvents(database)
+        self.variables = SqlVariables(database, vault)
+        self.consents = SqlConsents(database)
+        self.resources = SqlResources(database)
+
+    def ready(self) -> bool:
+        return self._database.is_there()
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def open_store(url: str, key_file: Path) -> SqlStore:
+    """Open or create the database and its key.
+
+    Raises Refused when the database is newer than this windlass, or when it holds secrets and the key is missing,
+    readable by others, or another one; OutOfReach when the database does not answer.
+    """
+    database = open_database(url)
+    try:
+        return SqlStore(database, open_vault(key_file, _sealed_samples(database)))
+    except BaseException:
+        database.close()
+        raise
+
+
+def _sealed_samples(database: Database) -> list[bytes]:
+    """One encrypted value of each table that has some."""
+    with database.read() as connection:
+        found = [connection.execute(select(table.c.sealed).limit(1)).scalar() for table in (variables, snapshots)]
+    return [sealed for sealed in found if sealed is not None]

@@ -1,0 +1,184 @@
+"""The tables; a change here needs a new revision in migrations/versions and its number in database.py."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts up by itself only in a column of exactly the type INTEGER.
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _app_key() -> Column[str]:
+    return Column("app", Text, ForeignKey("apps.name", ondelete="CASCADE"), primary_key=True)
+
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("live", Integer),
+    Column("running", Boolean, nullable=False),
+    Column("removing", Boolean, nullable=False),
+    Column("warm", Integer),
+    Column("warm_until", Double, nullable=False),
+    Column("scale", JSON, nullable=False),
+    Column("stopped_services", JSON, nullable=False),
+    # Numbers are never given twice, also when the newest release was dropped: images and networks carry them.
+    Column("last_release", Integer, nullable=False, server_default=text("0")),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    _app_key(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("tree", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("images", JSON, nullable=False),
+    Column("live_at", Double),
+    Column("kept", Boolean, nullable=False),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("app", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["app", "number"], ["releases.app", "releases.number"], ondelete="CASCADE"),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("app", Text, ForeignKey("apps.name", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+    Column("release", Integer),
+    Column("previous", Integer),
+    Column("started_at", Double),
+    Column("live_at", Double),
+    Column("ended_at", Double),
+    Column("error", JSON(none_as_null=True)),
+    Column("report", JSON, nullable=False),
+    Column("options", JSON, nullable=False),
+    Index(None, "app", "created_at"),
+)
+
+steps = Table(
+    "deployment_steps",
+    metadata,
+    Column("deployment", Text, ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("parts", JSON, nullable=False),
+    Column("result", JSON, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("position", Counter, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("lock_key", Text, nullable=False),
+    Column("args", JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("run_at", Double, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("cancel", Boolean, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Index(
+        "uq_jobs_running",
+        "lock_key",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+    Index(None, "state", "position"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("app", Text, nullable=False),
+    Column("deployment", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index(None, "app", "id"),
+    Index(None, "deployment", "id"),
+    sqlite_autoincrement=True,
+)
+
+variables = Table(
+    "variables",
+    metadata,
+    _app_key(),
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("changed_at", Double, nullable=False),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    _app_key(),
+    Column("item", Text, primary_key=True),
+    Column("given_at", Double, nullable=False),
+)
+
+# Not bound to `apps`: what an app leaves in the engine (a kept volume) stays known until it is forgotten by name.
+resources = Table(
+    "resources",
+    metadata,
+    Column("position", Counter, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("app", Text, nullable=False, index=True),
+    Column("release", Integer),
+    Column("deployment", Text, nullable=False),
+    Index("uq_resources_kind_ref", "kind", "ref", unique=True),
+    Index(None, "kind", "name"),
+    sqlite_autoincrement=True,
+)
