@@ -23,7 +23,7 @@ class Container:
     started_at: str = ""
     pid: int = 0
     health: str = ""
-    addresses: Mapping[str, str] = field(default_factory=dict)  # network name -> IPv4 address
+    addresses: Mapping[str, str] = field(default_factory=dict)  # network name -> IPv4 address, "" until it starts
     restart_policy: str = "no"
     mounts: tuple[str, ...] = ()  # names of the volumes mounted
 
@@ -143,8 +143,13 @@ class Engine(Protocol):
         ...
 
     def networks(self) -> list[NetworkFacts]: ...
-    def create_network(self, name: str, subnet: str, internal: bool, labels: Mapping[str, str]) -> str:
-        """Raises AddressTaken when the engine says that the subnet overlaps another one."""
+    def create_network(
+        self, name: str, subnet: str, internal: bool, labels: Mapping[str, str], ip_range: str = ""
+    ) -> str:
+        """Raises AddressTaken when the engine says that the subnet overlaps another one. Conflict when the name is there.
+
+        `ip_range`: the part of `subnet` from which containers without a fixed address get theirs; "" is all of it.
+        """
         ...
 
     def remove_network(self, ref: str) -> None: ...
