@@ -32,7 +32,7 @@ def make(version: str, dest: Path) -> Path:
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     own = {HERE.name} if Path(folder) == SOURCE else set()
-    return {*KEPT, "__pycache__", *own} & set(names)
+    return {name for name in names if name in KEPT | own or name.endswith("_cache") or name == "__pycache__"}
 
 
 def _clear(dest: Path) -> None:
