@@ -67,6 +67,7 @@ recipe_of() { # a digest of all that decides what the image will be
       cat /usr/local/share/ca-certificates/*.crt 2>/dev/null || true
     else
       [[ $1 != python ]] || declare -f pip_settings
+      [[ $1 != postgres15 ]] || cat "$RECIPES/postgres/entrypoint.sh"
       find "$RECIPES/$1" -type f -print0 | sort --zero-terminated | xargs --null cat
       for parent in ${PARENTS[$1]}; do image_id "$LAB_PREFIX/$parent"; done
     fi
@@ -124,6 +125,7 @@ build_image() { # build_image NAME RECIPE
   context=$(mktemp -d)
   cp -r "$RECIPES/$1/." "$context"
   [[ $1 != python ]] || pip_settings >"$context/pip.conf"
+  [[ $1 != postgres15 ]] || cp "$RECIPES/postgres/entrypoint.sh" "$context"
   for proxy in http_proxy https_proxy no_proxy; do
     [[ -z ${!proxy:-} ]] || arguments+=(--build-arg "$proxy=${!proxy}")
   done

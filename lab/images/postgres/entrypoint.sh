@@ -80,4 +80,4 @@ if [[ $(id -u) = 0 ]]; then
   exec setpriv --reuid postgres --regid postgres --init-groups -- "$0" "$@"
 fi
 [[ -s $PGDATA/PG_VERSION ]] || prepare_database
-exec "$@" -c "listen_addresses=*" -c "unix_socket_directories=$LAB_SOCKETS"
+exec "$1" -c "listen_addresses=*" -c "unix_socket_directories=$LAB_SOCKETS" "${@:2}"
