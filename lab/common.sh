@@ -26,7 +26,7 @@ docker_cli() {
 packages() {
   local pair missing=()
   for pair in "$@"; do
-    command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
+    command -v "${pair%%:*}" >/dev/null 2>&1 || [[ " ${missing[*]} " = *" ${pair##*:} "* ]] || missing+=("${pair##*:}")
   done
   [[ ${#missing[@]} -gt 0 ]] || return 0
   log "installing ${missing[*]}"
