@@ -41,16 +41,40 @@ class Compose(Protocol):
     """The Compose plugin. A model is given on standard input; the environment of the child is clean."""
 
     def version(self) -> str: ...
+    def read_env(self, text: str) -> dict[str, str]:
+        """The variables of a `.env` file's text, by Compose's own syntax; raises Refused (env_file_invalid)."""
+        ...
+
     def variables(self, source: ComposeSource) -> list[ComposeVariable]: ...
     def resolve(self, source: ComposeSource, *, env_files: bool = True, interpolate: bool = True) -> Resolved:
         """Raises Refused (code compose_invalid) with Compose's own words and the line."""
         ...
 
-    def build(self, project: str, model: Mapping[str, Any], directory: Path, on_line: Line) -> None:
-        """Build every service that has `build`; raises BuildFailed with the last lines."""
+    def build(
+        self,
+        project: str,
+        model: Mapping[str, Any],
+        directory: Path,
+        on_line: Line,
+        *,
+        values: Mapping[str, str] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Build every service that has `build`; raises BuildFailed with the last lines, Cancelled.
+
+        `values`: for build secrets that the model takes from the environment.
+        """
         ...
 
-    def pull(self, project: str, model: Mapping[str, Any], directory: Path, on_line: Line) -> None:
+    def pull(
+        self,
+        project: str,
+        model: Mapping[str, Any],
+        directory: Path,
+        on_line: Line,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Pull every service's image; raises Refused (code image_unavailable), one detail per image."""
         ...
 
@@ -77,7 +101,7 @@ class Commit:
 
 
 class Git(Protocol):
-    def fetch(self, url: str, ref: str, into: Path) -> Commit:
+    def fetch(self, url: str, ref: str, into: Path, *, cancelled: Callable[[], bool] = lambda: False) -> Commit:
         """Check `ref` (branch, tag or commit; "" = the remote's HEAD) out into the empty folder, without `.git`."""
         ...
 
@@ -89,7 +113,7 @@ class Trees(Protocol):
     def source(self, app: str, number: int) -> Path: ...
     def data(self, app: str) -> Path: ...
     def unpack(self, upload: Path, into: Path) -> None:
-        """Unpack an uploaded tar; raises Refused for a link or a name that leads outside, a device, a size over the limit."""
+        """Unpack an uploaded tar; raises Refused for what leads outside, a device, a size over the limit."""
         ...
 
     def digest(self, root: Path) -> str: ...
