@@ -43,9 +43,16 @@ class Releases(Protocol):
 
 
 class Deployments(Protocol):
-    def add(self, deployment: Deployment, job: Job) -> None:
-        """Deployment and job in one transaction."""
+    def add(self, deployment: Deployment, job: Job, held: bytes = b"") -> None:
+        """Deployment and job in one transaction; `held` is what only this deployment may know, kept encrypted."""
         ...
+
+    def held(self, id: str) -> bytes:
+        """Decrypted; empty when nothing is held."""
+        ...
+
+    def hold(self, id: str, held: bytes) -> None: ...
+    def drop_held(self, id: str) -> None: ...
 
     def get(self, id: str) -> Deployment: ...
     def of_app(self, app: str, limit: int = 50) -> list[Deployment]: ...
@@ -105,6 +112,10 @@ class Jobs(Protocol):
 
         Hears this process alone: all jobs are queued by the control plane.
         """
+        ...
+
+    def wake(self) -> None:
+        """End every `wait` now."""
         ...
 
 

@@ -20,6 +20,6 @@ class Control(Protocol):
         """
         ...
 
-    def check_lease(self) -> None:
-        """The same for code that must not be cancelled any more, such as undoing: raises LeaseLost only."""
+    def without_cancel(self) -> Control:
+        """For what must not be cancelled any more, such as taking back: its `check` raises LeaseLost only."""
         ...

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from windlass.adapters.store.apps import no_such_app
 from windlass.adapters.store.bell import Bell
 from windlass.adapters.store.database import Database
 from windlass.adapters.store.rows import changed, plain, to_record, to_row
 from windlass.adapters.store.tables import apps, deployments, jobs, steps
+from windlass.adapters.store.tables import held as secrets
+from windlass.adapters.vault import Vault
 from windlass.domain.errors import NotFound
 from windlass.domain.records import Deployment, Job, StepRecord
 from windlass.domain.release import DeploymentStatus
@@ -21,11 +23,12 @@ _UNFINISHED = [status.value for status in DeploymentStatus if not status.is_fina
 
 
 class SqlDeployments:
-    def __init__(self, database: Database, work: Bell) -> None:
+    def __init__(self, database: Database, vault: Vault, work: Bell) -> None:
         self._database = database
+        self._vault = vault
         self._work = work
 
-    def add(self, deployment: Deployment, job: Job) -> None:
+    def add(self, deployment: Deployment, job: Job, held: bytes = b"") -> None:
         """Raises NotFound when there is no such app."""
         with self._database.write() as connection:
             if connection.execute(select(apps.c.name).where(apps.c.name == deployment.app)).scalar() is None:
@@ -33,8 +36,25 @@ class SqlDeployments:
             connection.execute(insert(deployments).values(to_row(deployment, without=("steps",))))
             for step in deployment.steps:
                 _save_step(connection, deployment.id, step)
+            if held:
+                self._hold(connection, deployment.id, held)
             connection.execute(insert(jobs).values(to_row(job)))
         self._work.ring()
+
+    def held(self, id: str) -> bytes:
+        with self._database.read() as connection:
+            sealed = connection.execute(select(secrets.c.sealed).where(secrets.c.deployment == id)).scalar()
+        return b"" if sealed is None else self._vault.open(sealed, _label(id))
+
+    def hold(self, id: str, held: bytes) -> None:
+        """In place of what was held before. Raises NotFound."""
+        with self._database.write() as connection:
+            _check_there(connection, id)
+            self._hold(connection, id, held)
+
+    def drop_held(self, id: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(secrets).where(secrets.c.deployment == id))
 
     def get(self, id: str) -> Deployment:
         """Raises NotFound."""
@@ -81,9 +101,21 @@ class SqlDeployments:
     def save_step(self, id: str, step: StepRecord) -> None:
         """A step keeps its place in the order in which they were first saved. Raises NotFound."""
         with self._database.write() as connection:
-            if connection.execute(select(deployments.c.id).where(deployments.c.id == id)).scalar() is None:
-                raise _no_such_deployment(id)
+            _check_there(connection, id)
             _save_step(connection, id, step)
+
+    def _hold(self, connection: Connection, id: str, held: bytes) -> None:
+        connection.execute(delete(secrets).where(secrets.c.deployment == id))
+        connection.execute(insert(secrets).values(deployment=id, sealed=self._vault.seal(held, _label(id))))
+
+
+def _label(id: str) -> str:
+    return f"held:{id}:values"
+
+
+def _check_there(connection: Connection, id: str) -> None:
+    if connection.execute(select(deployments.c.id).where(deployments.c.id == id)).scalar() is None:
+        raise _no_such_deployment(id)
 
 
 def _get(connection: Connection, id: str) -> Deployment:

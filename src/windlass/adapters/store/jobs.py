@@ -123,6 +123,9 @@ class SqlJobs:
         """Until something was queued, freed or cancelled in this process since `changes()` gave `seen`."""
         return self._work.wait(seen, timeout_s)
 
+    def wake(self) -> None:
+        self._work.ring()
+
     def _end_claim(self, id: str, owner: str, columns: dict[str, Any]) -> None:
         with self._database.write() as connection:
             if not connection.execute(update(jobs).where(_held(id, owner)).values(columns)).rowcount:

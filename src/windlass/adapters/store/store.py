@@ -15,7 +15,7 @@ from windlass.adapters.store.events import SqlEvents
 from windlass.adapters.store.jobs import SqlJobs
 from windlass.adapters.store.releases import SqlReleases
 from windlass.adapters.store.resources import SqlResources
-from windlass.adapters.store.tables import snapshots, variables
+from windlass.adapters.store.tables import held, snapshots, variables
 from windlass.adapters.store.variables import SqlVariables
 from windlass.adapters.vault import Vault, open_vault
 
@@ -28,7 +28,7 @@ class SqlStore:
         self._database = database
         self.apps = SqlApps(database)
         self.releases = SqlReleases(database, vault)
-        self.deployments = SqlDeployments(database, work)
+        self.deployments = SqlDeployments(database, vault, work)
         self.jobs = SqlJobs(database, work)
         self.events = SqlEvents(database)
         self.variables = SqlVariables(database, vault)
@@ -59,5 +59,5 @@ def open_store(url: str, key_file: Path) -> SqlStore:
 def _sealed_samples(database: Database) -> list[bytes]:
     """One encrypted value of each table that has some."""
     with database.read() as connection:
-        found = [connection.execute(select(table.c.sealed).limit(1)).scalar() for table in (variables, snapshots)]
+        found = [connection.execute(select(table.c.sealed).limit(1)).scalar() for table in (variables, snapshots, held)]
     return [sealed for sealed in found if sealed is not None]

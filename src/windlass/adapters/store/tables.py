@@ -110,6 +110,14 @@ steps = Table(
     Column("result", JSON, nullable=False),
 )
 
+# Values that came with one deployment and belong to no app yet.
+held = Table(
+    "held",
+    metadata,
+    Column("deployment", Text, ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,

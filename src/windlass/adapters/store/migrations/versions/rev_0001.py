@@ -89,6 +89,11 @@ def _create_deployments() -> None:
         sa.Column("parts", sa.JSON(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=False),
     )
+    op.create_table(
+        "held",
+        sa.Column("deployment", sa.Text(), sa.ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+    )
 
 
 def _create_jobs_and_events() -> None:
