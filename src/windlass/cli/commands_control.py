@@ -1,0 +1,85 @@
+"""up, down, serve, doctor, demo: the control plane and the machine under it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from windlass.cli.render import draw_checks
+from windlass.cli.session import Session, UpOptions, json_option
+from windlass.cli.text import line_of, tell_error_document
+
+_HOME = click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of this windlass (default: WINDLASS_HOME)."
+)
+_PORT = click.IntRange(1, 65535)
+
+
+@click.command("up")
+@_HOME
+@click.option("--http", "http_port", type=_PORT, metavar="PORT", help="Port of the edge for HTTP (80).")
+@click.option("--https", "https_port", type=_PORT, metavar="PORT", help="Port of the edge for HTTPS (443).")
+@click.option("--listen", metavar="ADDR", help="Serve the API on this host:port too, with a token.")
+@click.option("--pool", metavar="CIDR", help="Addresses that the apps' networks are made of.")
+@click.option("--systemd", is_flag=True, help="Let systemd start it, now and after a reboot.")
+@json_option
+@click.pass_obj
+def up_command(session: Session, /, **options: Any) -> None:
+    """Start the control plane and the edge in the background, or replace an older one of the same home."""
+    session.show(session.launcher.up(UpOptions(**options), session.say), _draw_up)
+
+
+@click.command("down")
+@_HOME
+@click.option("--edge", is_flag=True, help="Stop the edge too: the apps are out of reach then.")
+@json_option
+@click.pass_obj
+def down_command(session: Session, home: Path | None, edge: bool) -> None:
+    """Stop the control plane; apps, and without --edge the edge, go on."""
+    document = session.launcher.down(home, edge, session.say)
+    session.show(document, lambda d: "stopped; the apps go on" if d.get("was_running") else "it was not running")
+
+
+@click.command("serve", hidden=True)
+@_HOME
+@click.pass_obj
+def serve_command(session: Session, home: Path | None) -> None:
+    """Be the control plane, in the foreground."""
+    session.launcher.serve(home)
+
+
+@click.command("doctor")
+@json_option
+@click.pass_obj
+def doctor_command(session: Session) -> None:
+    """Look at the machine: engine, Compose, edge, disk, ports, clock, address pool."""
+    session.show(session.client.get("doctor"), draw_checks)
+
+
+@click.command("demo", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@json_option
+@click.pass_context
+def demo_command(context: click.Context) -> int | None:
+    """Deploy an example under load, and show what windlass does."""
+    from windlass.cli import demo
+
+    result: int | None = demo.run(list(context.args), as_json=context.obj.json)
+    return result
+
+
+def _draw_up(document: dict[str, Any]) -> str:
+    edge = document.get("edge") or {}
+    lines = [
+        f"{click.style('windlass', bold=True)} {line_of(document.get('version', ''))} "
+        f"{click.style('runs', fg='green')}, home {line_of(document.get('home', ''))}",
+        f"  edge     HTTP on port {edge.get('http_port', '')}",
+    ]
+    if document.get("listen"):
+        lines.append(f"  api      http://{line_of(document['listen'])}")
+    if document.get("token"):
+        lines.append(f"  token    {line_of(document['token'])}  (shown only now)")
+    if edge.get("error"):
+        lines.append(tell_error_document(edge["error"]))
+    return "\n".join(lines)

@@ -1,0 +1,178 @@
+"""How the API's documents are drawn: tables, lists and short facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from windlass.cli.text import Styled, line_of, moment, seconds, size, styled, table
+
+Draw = Callable[[dict[str, Any]], str]
+_GOOD = frozenset({"running", "healthy", "live", "ok", "ready", "done", "given", "set", "set by windlass"})
+_BAD = frozenset({"failed", "unhealthy", "exited", "dead", "error", "critical", "missing", "switched_back", "crashed"})
+_DOUBTFUL = frozenset({"warning", "starting", "restarting", "queued", "stopped", "wanted", "needed", "degraded"})
+
+
+def word(value: object) -> Styled:
+    """A state word in its colour."""
+    text = line_of(value) if value not in (None, "") else "–"
+    colour = "green" if text in _GOOD else "red" if text in _BAD else "yellow" if text in _DOUBTFUL else None
+    return styled(text, fg=colour)
+
+
+def draw_status(document: dict[str, Any]) -> str:
+    live = document.get("live")
+    head = click.style(line_of(document.get("app", "")), bold=True)
+    lines = [f"{head} {click.style(f'r{live}', fg='green') if live else click.style('not live', fg='yellow')}"]
+    for route in document.get("routes") or []:
+        lines.append(f"  {line_of(route.get('url', ''))} → {line_of(route.get('service', ''))}:{route.get('port', '')}")
+    rows = [_service_row(s) for s in document.get("services") or []]
+    if rows:
+        lines += ["", table(("SERVICE", "STRATEGY", "STATE", "RELEASE", "HEALTH", "RESTARTS"), rows)]
+    under_way = document.get("deployment")
+    if under_way:
+        running = [s for s in under_way.get("steps") or [] if s.get("status") == "running"]
+        step = f" in {line_of(running[-1].get('name', ''))}" if running else ""
+        lines += ["", f"deployment {line_of(under_way.get('status', ''))}{step}, {seconds(under_way.get('seconds'))}"]
+    return "\n".join(lines)
+
+
+def _service_row(service: dict[str, Any]) -> tuple[object, ...]:
+    containers = service.get("containers") or []
+    releases = sorted({c["release"] for c in containers if c.get("release") is not None})
+    health = sorted({line_of(c["health"]) for c in containers if c.get("health")})
+    count = f" ×{len(containers)}" if len(containers) > 1 else ""
+    state = word(service.get("state"))
+    return (
+        service.get("name"),
+        service.get("strategy"),
+        Styled(state + count),
+        " ".join(f"r{r}" for r in releases),
+        word(" ".join(health)),
+        sum(c.get("restarts") or 0 for c in containers),
+    )
+
+
+def draw_apps(document: dict[str, Any]) -> str:
+    items = document.get("items") or []
+    if not items:
+        return "no apps yet: windlass deploy FOLDER"
+    rows = [
+        (
+            styled(i.get("app") or i.get("name"), bold=True),
+            f"r{i['live']}" if i.get("live") else "",
+            word(i.get("state") or i.get("status")),
+            i.get("url") or next(iter(i.get("urls") or []), ""),
+        )
+        for i in items
+    ]
+    return table(("APP", "LIVE", "STATE", "URL"), rows)
+
+
+def draw_releases(document: dict[str, Any]) -> str:
+    rows = [
+        (
+            f"r{i.get('release', i.get('number'))}",
+            word(i.get("state") or i.get("status")),
+            moment(i.get("live_at") or i.get("created_at") or i.get("at")),
+            line_of(i.get("commit") or "")[:12],
+            i.get("ref"),
+            i.get("source"),
+            "" if i.get("kept", True) else "images gone",
+        )
+        for i in document.get("items") or []
+    ]
+    if not rows:
+        return "no releases yet"
+    return table(("RELEASE", "STATE", "SINCE", "COMMIT", "REF", "SOURCE", ""), rows)
+
+
+def draw_events(document: dict[str, Any]) -> str:
+    return "\n".join(draw_event(i) for i in document.get("items") or [])
+
+
+def draw_event(item: dict[str, Any]) -> str:
+    data = item.get("data") or {}
+    facts = " ".join(
+        f"{line_of(k)}={line_of(v)}" for k, v in data.items() if k != "text" and v not in (None, "", [], {})
+    )
+    text = line_of(data.get("text", ""))
+    return f"{click.style(moment(item.get('at')), dim=True)} {line_of(item.get('kind', '')):<7} {facts} {text}".rstrip()
+
+
+def draw_stats(document: dict[str, Any]) -> str:
+    rows = [
+        (
+            i.get("app"),
+            i.get("service"),
+            i.get("container") or i.get("name"),
+            f"{i['cpu_percent']:.1f} %" if isinstance(i.get("cpu_percent"), int | float) else "",
+            size(i.get("memory_bytes")),
+            size(i.get("memory_limit_bytes")),
+            i.get("pids"),
+            f"{size(i.get('rx_bytes'))} / {size(i.get('tx_bytes'))}",
+        )
+        for i in document.get("items") or []
+    ]
+    if not rows:
+        return "nothing runs"
+    return table(("APP", "SERVICE", "CONTAINER", "CPU", "MEMORY", "LIMIT", "PIDS", "NET IN / OUT"), rows)
+
+
+def draw_variables(document: dict[str, Any]) -> str:
+    items = document.get("items") or []
+    if not items:
+        return "no variables: windlass env set APP NAME=VALUE"
+    if any(i.get("value") is not None for i in items):
+        return "\n".join(f"{line_of(i.get('name'))}={line_of(i.get('value') or '')}" for i in items)
+    rows = [(i.get("name"), moment(i.get("changed_at") or i.get("at") or i.get("updated_at"))) for i in items]
+    return table(("NAME", "CHANGED"), rows)
+
+
+def draw_wishes(document: dict[str, Any]) -> str:
+    items = document.get("items") or []
+    if not items:
+        return "the app wishes nothing that needs consent"
+    rows = [(i.get("item"), word(_wish_state(i)), i.get("service"), i.get("message") or i.get("why")) for i in items]
+    return table(("ITEM", "CONSENT", "SERVICE", "WHAT IT ALLOWS"), rows)
+
+
+def _wish_state(item: dict[str, Any]) -> object:
+    if isinstance(item.get("given"), bool):
+        return "given" if item["given"] else "needed"
+    return item.get("state") or ("given" if item.get("given_at") else "needed")
+
+
+def draw_checks(document: dict[str, Any]) -> str:
+    """`doctor`: one line per check, with the way out where something is wrong."""
+    lines = []
+    for item in document.get("items") or []:
+        state = word(item.get("status") or item.get("state"))
+        lines.append(f"{state}  {line_of(item.get('name', ''))}: {line_of(item.get('message', ''))}")
+        fix = item.get("fix") or item.get("hint")
+        if fix:
+            lines.append(f"    {click.style('→', dim=True)} {line_of(fix)}")
+    return "\n".join(lines)
+
+
+def draw_plan(document: dict[str, Any]) -> str:
+    lines = []
+    for item in document.get("items") or []:
+        kind = line_of(item.get("step") or item.get("kind") or "")
+        name = line_of(item.get("name") or item.get("service") or "")
+        words = line_of(item.get("text") or item.get("message") or item.get("action") or "")
+        why = line_of(item.get("reason") or item.get("why") or "")
+        told = " ".join(w for w in (click.style(name, bold=True) if name else "", words) if w)
+        lines.append(
+            f"{click.style(f'{kind:<9}', dim=True)} {told}" + (click.style(f" ({why})", dim=True) if why else "")
+        )
+    for reason in document.get("downtime") or []:
+        lines.append(f"{click.style('downtime', fg='yellow')}  {line_of(reason)}")
+    return "\n".join(lines) or "nothing to do"
+
+
+def draw_done(words: str) -> Draw:
+    """For commands whose answer is only that it was done."""
+    return lambda document: f"{click.style('done', fg='green')}: {words}"

@@ -1,0 +1,76 @@
+"""How a deployment is told when it is over: one line when it went well, the 3 a.m. screen when it did not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from windlass.cli.text import line_of, seconds, tell_error_document
+
+_WORDS = {
+    "live": ("live", "green"),
+    "unchanged": ("unchanged, nothing was done", "green"),
+    "failed": ("failed", "red"),
+    "switched_back": ("switched back", "red"),
+    "cancelled": ("cancelled", "yellow"),
+    "refused": ("refused, nothing was touched", "red"),
+    "superseded": ("superseded by a newer one", "yellow"),
+    "queued": ("queued", "cyan"),
+    "running": ("running", "cyan"),
+}
+
+
+def draw_deployment(document: dict[str, Any]) -> str:
+    status = line_of(document.get("status", ""))
+    words, colour = _WORDS.get(status, (status, "white"))
+    release = f" r{document['release']}" if document.get("release") else ""
+    head = f"{click.style(line_of(document.get('app', '')), bold=True)}{release} {click.style(words, fg=colour)}"
+    if status == "live" and document.get("live_seconds") is not None:
+        head += f" after {seconds(document['live_seconds'])}, {seconds(document.get('seconds'))} in all"
+    elif document.get("seconds") is not None:
+        head += f" after {seconds(document['seconds'])}"
+    lines = [head]
+    if status in ("live", "unchanged"):
+        lines += [f"  {line_of(url)}" for url in document.get("urls") or []]
+    if status in ("queued", "running"):
+        lines.append(f"  windlass status {line_of(document.get('app', ''))}")
+    if document.get("error"):
+        lines.append(tell_error_document(document["error"]))
+    if document.get("report"):
+        lines += draw_report(document["report"])
+    return "\n".join(lines)
+
+
+def draw_report(report: dict[str, Any]) -> list[str]:
+    """What failed, its last words, what changed, what serves now, what to type next."""
+    lines: list[str] = []
+    if report.get("service"):
+        lines.append(_fact("service", _told_service(report)))
+    if report.get("probe"):
+        lines.append(_fact("probe", line_of(report["probe"])))
+    if report.get("log"):
+        lines.append(_fact("log", "its last lines"))
+        lines += [click.style(f"    │ {line_of(entry)}", dim=True) for entry in report["log"]]
+    if report.get("changed"):
+        lines.append(_fact("changed", ", ".join(line_of(c) for c in report["changed"])))
+    if "serving" in report:
+        serving = report["serving"]
+        lines.append(_fact("serving", f"r{serving}, as before" if serving else "nothing: there is no earlier release"))
+    lines += [_fact("next", line_of(command)) for command in report.get("next") or []]
+    return lines
+
+
+def _told_service(report: dict[str, Any]) -> str:
+    words = click.style(line_of(report["service"]), bold=True)
+    if report.get("container"):
+        words += f" in {line_of(report['container'])}"
+    if report.get("oom"):
+        words += ", killed: out of memory"
+    elif report.get("exit_code") is not None:
+        words += f", exit code {line_of(report['exit_code'])}"
+    return words
+
+
+def _fact(title: str, words: str) -> str:
+    return f"  {click.style(f'{title:<8}', dim=True)} {words}"

@@ -1,0 +1,58 @@
+"""API: the values windlass keeps for an app, and what the app was allowed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from windlass.usecases import consents, variables
+from windlass.web.inputs import App, Document, World
+from windlass.wire import ImportBody, ItemsBody, NamesBody, ValuesBody
+
+router = APIRouter(tags=["variables"])
+
+
+@router.get("/apps/{app}/env")
+def list_variables(app: App, outside: World, reveal: bool = False) -> Document:
+    """Names of the variables; values only when `reveal` is true."""
+    return variables.list_variables(outside, app, reveal)
+
+
+@router.put("/apps/{app}/env")
+def set_variables(app: App, outside: World, body: ValuesBody) -> Document:
+    """Set variables; the others stay. Used by the next deploy."""
+    variables.set_variables(outside, app, body.values)
+    return variables.list_variables(outside, app, False)
+
+
+@router.post("/apps/{app}/env/unset")
+def unset_variables(app: App, outside: World, body: NamesBody) -> Document:
+    """Forget variables."""
+    variables.unset_variables(outside, app, body.names)
+    return variables.list_variables(outside, app, False)
+
+
+@router.post("/apps/{app}/env/import")
+def import_variables(app: App, outside: World, body: ImportBody) -> Document:
+    """Set every variable of a dotenv text."""
+    variables.import_variables(outside, app, body.text)
+    return variables.list_variables(outside, app, False)
+
+
+@router.get("/apps/{app}/consents")
+def list_wishes(app: App, outside: World) -> Document:
+    """What the app wishes of the machine, and what it was allowed."""
+    return consents.list_wishes(outside, app)
+
+
+@router.post("/apps/{app}/consents")
+def give(app: App, outside: World, body: ItemsBody) -> Document:
+    """Consent to items."""
+    consents.give(outside, app, body.items)
+    return consents.list_wishes(outside, app)
+
+
+@router.post("/apps/{app}/consents/revoke")
+def revoke(app: App, outside: World, body: ItemsBody) -> Document:
+    """Take consent back."""
+    consents.revoke(outside, app, body.items)
+    return consents.list_wishes(outside, app)

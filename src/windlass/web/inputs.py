@@ -1,0 +1,25 @@
+"""What endpoints are given: the outside world, and names that are valid."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+
+from windlass.domain.names import app_name
+from windlass.ports.outside import Outside
+
+Document = dict[str, Any]
+
+
+async def _outside(request: Request) -> Outside:
+    found: Outside = request.app.state.outside
+    return found
+
+
+async def _app(app: Annotated[str, Path(description="Name of the app, or NAME@ENVIRONMENT")]) -> str:
+    return app_name(app)
+
+
+World = Annotated[Outside, Depends(_outside)]
+App = Annotated[str, Depends(_app)]

@@ -1,0 +1,163 @@
+"""What goes over the wire between the command line and the API: paths, bodies, errors and exit codes, for both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from windlass.domain.errors import (
+    Cancelled,
+    Conflict,
+    Detail,
+    Failed,
+    NotAllowed,
+    NotFound,
+    OutOfReach,
+    Refused,
+    SwitchedBack,
+    Usage,
+    WindlassError,
+)
+
+API = "/api/v1"
+EXIT_HEADER = "windlass-exit-code"
+PARAMETERS_FIELD = "parameters"
+SOURCE_FIELD = "source"
+
+EVENT_END = "end"  # the last message of a deployment's stream: its final document
+
+EXIT_OF_STATUS: Mapping[str, int] = {
+    "live": 0,
+    "unchanged": 0,
+    "queued": 0,
+    "running": 0,
+    "refused": 3,
+    "failed": 4,
+    "switched_back": 5,
+    "cancelled": 6,
+    "superseded": 6,
+}
+
+_BY_EXIT: Mapping[int, type[WindlassError]] = {
+    c.exit_code: c for c in (Usage, Refused, Failed, SwitchedBack, Cancelled, NotFound, OutOfReach, NotAllowed)
+}
+_BY_STATUS: Mapping[int, type[WindlassError]] = {
+    400: Usage,
+    401: NotAllowed,
+    403: NotAllowed,
+    404: NotFound,
+    405: Usage,
+    409: Conflict,
+    413: Refused,
+    422: Refused,
+    503: OutOfReach,
+}
+
+
+class Body:
+    """A request body: unknown fields and fields of the wrong type are errors."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True)
+class DeployBody(Body):
+    """What to deploy. `source_kind`: "upload" or "git". `values` and the dotenv text `env` belong to this release."""
+
+    source_kind: str = "upload"
+    url: str = ""
+    ref: str = ""
+    commit: str = ""
+    compose: list[str] = field(default_factory=list)
+    profiles: list[str] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
+    env: list[str] = field(default_factory=list)
+    pull: bool = False
+    force: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class RollbackBody(Body):
+    """`to`: number of the release; left out: the one that was live before."""
+
+    to: int | None = None
+
+
+@dataclass(frozen=True)
+class ServiceBody(Body):
+    """`service` left out: all of them."""
+
+    service: str | None = None
+
+
+@dataclass(frozen=True)
+class ScaleBody(Body):
+    service: str
+    replicas: int
+
+
+@dataclass(frozen=True)
+class ExecBody(Body):
+    service: str
+    command: list[str]
+
+
+@dataclass(frozen=True)
+class ValuesBody(Body):
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class NamesBody(Body):
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class ImportBody(Body):
+    """`text`: the content of a dotenv file."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ItemsBody(Body):
+    items: list[str]
+
+
+def error_document(error: WindlassError) -> dict[str, Any]:
+    return {"error": error.as_dict()}
+
+
+def error_from(document: Any, status: int, exit_code: int | None) -> WindlassError:
+    """The error that the other end raised, from its document, its HTTP status and the exit code it named."""
+    found = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        return _kind(status, exit_code)(f"the answer was HTTP {status} without an explanation", code="bad_answer")
+    details = [
+        Detail(**{k: str(d.get(k, "")) for k in ("code", "name", "message", "fix")})
+        for d in found.get("details") or ()
+        if isinstance(d, dict)
+    ]
+    return _kind(status, exit_code)(
+        str(found.get("message", "")),
+        code=str(found.get("code", "")),
+        hint=str(found.get("hint", "")),
+        details=details,
+    )
+
+
+def exit_code_of(status: str) -> int:
+    """The exit code of a command that ends with a deployment in this status."""
+    return EXIT_OF_STATUS.get(status, 1)
+
+
+def _kind(status: int, exit_code: int | None) -> type[WindlassError]:
+    by_status = _BY_STATUS.get(status)
+    if by_status is not None and exit_code in (None, by_status.exit_code):
+        return by_status
+    return _BY_EXIT.get(exit_code or 0, WindlassError)
