@@ -6,35 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from windlass.domain.edgefile import EdgeApp, EdgeRoute, EdgeServer
 from windlass.domain.release import Check
 
-
-@dataclass(frozen=True)
-class EdgeServer:
-    address: str
-    port: int
-
-
-@dataclass(frozen=True)
-class EdgeRoute:
-    """`hosts` empty: any host. `fallback` answers only while the servers fail at network level (the bake)."""
-
-    hosts: tuple[str, ...]
-    path: str
-    priority: int
-    service: str
-    servers: tuple[EdgeServer, ...]
-    fallback: tuple[EdgeServer, ...] = ()
-
-
-@dataclass(frozen=True)
-class EdgeApp:
-    """All routes of an app on one release; `fallback_release` names the generation behind the fallback servers."""
-
-    app: str
-    release: int
-    routes: tuple[EdgeRoute, ...]
-    fallback_release: int | None = None
+__all__ = ["Edge", "EdgeApp", "EdgeRoute", "EdgeServer", "EdgeStatus", "Prober"]
 
 
 @dataclass(frozen=True)
@@ -54,16 +29,28 @@ class Edge(Protocol):
 
     def status(self) -> EdgeStatus: ...
     def apply(self, config: EdgeApp, timeout_s: float = 10.0) -> None:
-        """Write the app's file and wait until the edge has every router in force; else put the old file back and raise Failed."""
+        """Write the app's file and wait until the edge has every router in force.
+
+        Raises Refused before anything is written when a route is not fit for the edge (a host or path that breaks out
+        of its rule, no server), and Failed (code edge_not_confirmed) with the old file back in force.
+        """
         ...
 
-    def current(self, app: str) -> EdgeApp | None: ...
-    def withdraw(self, app: str) -> None: ...
+    def current(self, app: str) -> EdgeApp | None:
+        """What was last confirmed; None also when the app's file is another one, as after a crash within `apply`."""
+        ...
+
+    def withdraw(self, app: str) -> None:
+        """Take the app's routes away and wait until they are gone."""
+        ...
+
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         """Established connections from this machine to these servers."""
         ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End and remove the edge; the apps' files stay."""
+        ...
 
 
 class Prober(Protocol):
