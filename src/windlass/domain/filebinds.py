@@ -20,7 +20,7 @@ class BindKind(StrEnum):
 
 @dataclass(frozen=True)
 class BindFacts:
-    """What is found at the source of a bind. `ignored`: by the project's ignore files; `empty`: a folder with nothing."""
+    """What is found at the source of a bind. `ignored`: by the project's ignore files; `empty`: a bare folder."""
 
     exists: bool
     empty: bool = False

@@ -84,7 +84,7 @@ def _placement(name: str, role: Role, verdict: Verdict) -> Placement:
     return Placement(name, Role.OTHER if role is Role.JOB else role, verdict.strategy, verdict.reason)
 
 
-# --- what services do to each other --------------------------------------------------------------------------------------
+# --- what services do to each other -----------------------------------------------------------------------------------
 
 
 def _settle(model: Model, view: View, start: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -151,7 +151,7 @@ def _with_notes(service: Service, verdict: Verdict, verdicts: Mapping[str, Verdi
     return replace(verdict, reason=f"{verdict.reason}; it does not wait for {', '.join(waiting)}")
 
 
-# --- refusals ------------------------------------------------------------------------------------------------------------
+# --- refusals ---------------------------------------------------------------------------------------------------------
 
 
 def _unknown_services(model: Model, wanted: Mapping[str, Strategy]) -> list[Detail]:

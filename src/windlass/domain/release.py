@@ -55,7 +55,8 @@ class Check:
     """One way to ask a container whether it is ready.
 
     http: GET `path` on `port`; declared: 200–399 is ready, undeclared: < 500. exec: `command` exits 0
-    (`shell`: by the container's /bin/sh). uptime: `seconds` running without a restart.
+    (`shell`: by the container's /bin/sh). uptime: `seconds` running without a restart. `host`: the Host header to
+    send, "" for the container's address.
     """
 
     kind: ProbeKind
@@ -66,6 +67,7 @@ class Check:
     shell: bool = False
     seconds: float = 10.0
     timeout_s: float = 5.0
+    host: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from windlass.domain import catalogue
 from windlass.domain.compose import Mount, Service
 from windlass.domain.filebinds import BindKind, is_data_path, looks_like_config_file
 from windlass.domain.imagehints import NO_HINTS, ImageHints
