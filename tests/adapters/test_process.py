@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,8 @@ from windlass.adapters.process import Command, memory, plain, run, surroundings
 from windlass.domain.errors import Cancelled, Failed, OutOfReach
 
 
-def python(code: str, **changes: object) -> Command:
-    return Command((sys.executable, "-I", "-c", code), **changes)  # type: ignore[arg-type]
+def python(code: str, **changes: Any) -> Command:
+    return Command((sys.executable, "-I", "-c", code), **changes)
 
 
 def test_gives_standard_input_environment_and_folder(tmp_path: Path) -> None:

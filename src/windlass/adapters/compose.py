@@ -116,8 +116,7 @@ class ComposeProgram:
         files = (b"", composeenv.READER)
         result = self._run(Command(argv, Path("/"), _CLOSED, text.encode(), files, self._limits.config_s))
         if result.code:
-            # What stands after "near" is the rest of the file, secrets and all.
-            said = composereasons.words(result.errors, Path("/")).split(" near ")[0].split("/dev/stdin: ")[-1]
+            said = composeenv.complaint(" ".join(result.errors))
             raise Refused(f"the environment file cannot be read: {said}", code="env_file_invalid")
         return composeenv.read_back(result.text)
 
@@ -258,7 +257,7 @@ class ComposeProgram:
 
     def _on_model(self, project: str, model: Mapping[str, Any], directory: Path, call: tuple[str, ...]) -> Command:
         argv = (*model_argv(project, directory), *call)
-        return Command(argv, directory, self._environment(), json.dumps(model).encode(), (b"",))
+        return Command(argv, directory, self._environment(), composeenv.as_yaml(model), (b"",))
 
     def _environment(self, *, tools: bool = False) -> dict[str, str]:
         """`tools`: also what credential helpers and fetching need; else a value without content in the model

@@ -1,9 +1,11 @@
-"""Values in the syntax of Compose's environment files, written so that each one survives byte for byte."""
+"""Values and models on their way into Compose and back, written so that each value survives byte for byte."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from windlass.domain.errors import Usage
 from windlass.domain.names import variable_name
@@ -40,3 +42,25 @@ def read_back(document: str) -> dict[str, str]:
 def unescape(text: str) -> str:
     """A string as `docker compose config` prints it, without the doubling of `$`."""
     return text.replace("$$", "$")
+
+
+_SURROGATES = re.compile(r"\\\\|(?:\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})")
+
+
+def as_yaml(model: Mapping[str, Any]) -> bytes:
+    """The model as JSON that is YAML too: that knows no pairs of `\\u` escapes, and no bare control characters."""
+    return _SURROGATES.sub(lambda m: _joined(m[0]), json.dumps(model)).encode()
+
+
+def _joined(escape: str) -> str:
+    return str(json.loads(f'"{escape}"')) if escape.startswith("\\u") else escape
+
+
+_COMPLAINTS = ("unterminated quoted value", "unexpected character", "key cannot contain a space", "zero length string")
+
+
+def complaint(said: str) -> str:
+    """Line and kind of what Compose found wrong with an environment file; its own words repeat the file's text."""
+    line = re.search(r"\bline (\d+):", said)
+    kind = next((words for words in _COMPLAINTS if words in said), "not in the form NAME=value")
+    return f"line {line[1]}: {kind}" if line else kind

@@ -105,7 +105,7 @@ def undefined(document: Mapping[str, Any]) -> list[Detail]:
         for section, kind in _DECLARED:
             declared = {*(document.get(section) or {}), "default" if kind == "network" else ""}
             for name in dict.fromkeys(_references(definition or {}, section)):
-                if name not in declared:
+                if name not in declared and "$" not in name:
                     words = f'service "{service}" refers to undefined {kind} {name}'
                     found.append(Detail(f"undefined_{kind}", name, words, f"declare it under `{section}:`"))
         for name in definition.get("depends_on") or {}:
