@@ -132,7 +132,7 @@ def _store_port(service: Service, hints: ImageHints) -> int:
 def _exec_checks(health: _Health) -> tuple[Check, ...]:
     if not health.test:
         return ()
-    if health.test[0] == "CMD-SHELL":
-        return (Check(ProbeKind.EXEC, command=(" ".join(health.test[1:]),), shell=True, timeout_s=health.timeout_s),)
-    words = health.test[1:] if health.test[0] == "CMD" else health.test
-    return (Check(ProbeKind.EXEC, command=words, timeout_s=health.timeout_s),) if words else ()
+    by_shell = health.test[0] == "CMD-SHELL"
+    rest = health.test[1:] if health.test[0] in ("CMD", "CMD-SHELL") else health.test
+    words = (" ".join(rest),) if by_shell else rest
+    return (Check(ProbeKind.EXEC, command=words, shell=by_shell, timeout_s=health.timeout_s),) if words else ()
