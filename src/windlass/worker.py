@@ -47,20 +47,6 @@ class JobControl:
         if self.left:
             raise LeaseLost(self._job)
 
-    def without_cancel(self) -> Control:
-        return _WithoutCancel(self)
-
-
-class _WithoutCancel:
-    def __init__(self, control: JobControl) -> None:
-        self._control = control
-
-    def check(self) -> None:
-        self._control.check_lease()
-
-    def without_cancel(self) -> Control:
-        return self
-
 
 @dataclass
 class _Claim:

@@ -20,6 +20,6 @@ class Control(Protocol):
         """
         ...
 
-    def without_cancel(self) -> Control:
-        """For what must not be cancelled any more, such as taking back: its `check` raises LeaseLost only."""
+    def check_lease(self) -> None:
+        """The same for what must not be cancelled any more, such as taking back: raises LeaseLost only."""
         ...

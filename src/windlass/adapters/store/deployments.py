@@ -86,11 +86,12 @@ class SqlDeployments:
             return _change(connection, _get(connection, id), changes)
 
     def finish(self, id: str, status: DeploymentStatus, at: float, error: Mapping[str, Any] | None) -> Deployment:
-        """The first end counts: one that has ended already is given back as it is."""
+        """With what it held. The first end counts: one that has ended already is given back as it is."""
         with self._database.write() as connection:
             before = _get(connection, id)
             if before.status.is_final:
                 return before
+            connection.execute(delete(secrets).where(secrets.c.deployment == id))
             return _change(connection, before, {"status": status, "ended_at": at, "error": error})
 
     def step(self, id: str, name: str) -> StepRecord | None:
