@@ -1,0 +1,216 @@
+"""The job engine under every order of events: one per lock, first come first served, nothing lost, writes fenced."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from windlass.adapters.store.database import open_database
+from windlass.adapters.store.store import SqlStore
+from windlass.adapters.store.tables import jobs
+from windlass.adapters.vault import open_vault
+from windlass.domain.records import Job
+from windlass.ports.store import LeaseLost, Store
+
+LEASE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a worker believes that it holds."""
+
+    id: str
+    owner: str
+
+
+class JobEngine(RuleBasedStateMachine):
+    """Says beforehand what the store must answer, and compares."""
+
+    held = Bundle("held")
+    known = Bundle("known")
+
+    store: Store
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.rows: dict[str, Job] = {}  # in the order of queueing
+        self.claims = 0
+        self.started: dict[str, list[str]] = {}
+
+    @initialize()
+    def begin_empty(self) -> None:
+        with self.store._database.write() as connection:  # type: ignore[attr-defined]
+            connection.execute(jobs.delete())
+
+    # --- what happens ---
+
+    @rule(target=known, lock=st.sampled_from("abc"), delay=st.sampled_from([0.0, 0.0, 0.0, 20.0]))
+    def enqueue(self, lock: str, delay: float) -> str:
+        id = f"j{len(self.rows)}"
+        self.rows[id] = Job(id, "test", lock, {"n": 1}, "queued", self.now, self.now + delay)
+        self.store.jobs.enqueue(self.rows[id])
+        return id
+
+    @rule(target=held)
+    def claim(self) -> object:
+        self.claims += 1
+        owner = f"boot:{self.claims}:1"
+        expected = self._expected_claim()
+        got = self.store.jobs.claim(owner, self.now, LEASE_S)
+        if expected is None:
+            assert got is None
+            return multiple()
+        taken_over = expected.state == "running"
+        self.rows[expected.id] = replace(
+            expected,
+            state="running",
+            owner=owner,
+            lease_until=self.now + LEASE_S,
+            attempt=expected.attempt + taken_over,
+        )
+        assert got == self.rows[expected.id]
+        return Held(expected.id, owner)
+
+    @rule(claim=held)
+    def heartbeat(self, claim: Held) -> None:
+        lease = self.store.jobs.heartbeat(claim.id, claim.owner, self.now, LEASE_S)
+        assert lease.lost is not self._holds(claim)
+        assert lease.cancel is self.rows[claim.id].cancel
+        if not lease.lost:
+            self._set(claim.id, lease_until=self.now + LEASE_S)
+
+    @rule(claim=consumes(held), state=st.sampled_from(["done", "failed", "cancelled"]))
+    def finish(self, claim: Held, state: str) -> None:
+        self._fenced(claim, lambda: self.store.jobs.finish(claim.id, claim.owner, state))
+        if self._holds(claim):
+            self._set(claim.id, state=state, owner="", lease_until=0.0)
+
+    @rule(claim=held)
+    def give_back(self, claim: Held) -> None:
+        self._fenced(claim, lambda: self.store.jobs.release(claim.id, claim.owner))
+        if self._holds(claim):
+            self._set(claim.id, owner="", lease_until=0.0)
+
+    @rule(id=known)
+    def cancel(self, id: str) -> None:
+        got = self.store.jobs.request_cancel(id)
+        row = self.rows[id]
+        if row.state in ("queued", "running"):
+            self._set(id, cancel=True, state="cancelled" if row.state == "queued" else "running")
+        elif row.state == "cancelled":
+            self._set(id, cancel=True)
+        assert got == self.rows[id]
+
+    @rule(seconds=st.sampled_from([1.0, 5.0, 16.0, 40.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(claim=held)
+    def owner_dies(self, claim: Held) -> None:
+        """Its own claim is freed, and no other."""
+        released = self.store.jobs.release_owner(lambda owner: owner != claim.owner)
+        assert released == int(self._holds(claim))
+        if released:
+            self._set(claim.id, owner="", lease_until=0.0)
+
+    # --- what must hold ---
+
+    @invariant()
+    def nothing_is_lost_and_all_is_as_told(self) -> None:
+        for id, row in self.rows.items():
+            assert self.store.jobs.get(id) == row
+
+    @invariant()
+    def one_runs_per_lock(self) -> None:
+        running = [row.lock_key for row in self.rows.values() if row.state == "running"]
+        assert len(running) == len(set(running))
+
+    @invariant()
+    def nobody_sleeps_over_work(self) -> None:
+        due = self.store.jobs.next_due()
+        if self._expected_claim() is not None:
+            assert due is not None
+            assert due <= self.now
+
+    @invariant()
+    def positions_count_those_before(self) -> None:
+        for id, row in self.rows.items():
+            before = [
+                r
+                for r in list(self.rows.values())
+                if r.lock_key == row.lock_key
+                and (r.state == "running" or (r.state == "queued" and _number(r) < _number(row)))
+            ]
+            assert self.store.jobs.position(id) == (len(before) if row.state == "queued" else 0)
+
+    # --- the model ---
+
+    def _expected_claim(self) -> Job | None:
+        busy = {row.lock_key for row in self.rows.values() if row.state == "running"}
+        for row in self.rows.values():
+            if row.state == "queued" and row.run_at <= self.now and row.lock_key not in busy:
+                return row
+            if row.state == "running" and row.lease_until < self.now:
+                return row
+        return None
+
+    def _holds(self, claim: Held) -> bool:
+        row = self.rows[claim.id]
+        return row.state == "running" and row.owner == claim.owner
+
+    def _fenced(self, claim: Held, write: object) -> None:
+        assert callable(write)
+        if self._holds(claim):
+            write()
+        else:
+            with pytest.raises(LeaseLost):
+                write()
+
+    def _set(self, id: str, **changes: object) -> None:
+        self.rows[id] = replace(self.rows[id], **changes)  # type: ignore[arg-type]
+
+
+def _number(job: Job) -> int:
+    return int(job.id[1:])
+
+
+@contextmanager
+def opened_store() -> Iterator[SqlStore]:
+    with tempfile.TemporaryDirectory() as folder:
+        url = os.environ.get("WINDLASS_TEST_DATABASE_URL") or f"sqlite:///{folder}/windlass.db"
+        store = SqlStore(open_database(url), open_vault(Path(folder) / "master.key"))
+        yield store
+        store.close()
+
+
+def test_the_job_engine_in_every_order_of_events() -> None:
+    with opened_store() as store:
+        machine = type("OpenedJobEngine", (JobEngine,), {"store": store})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=60,
+                stateful_step_count=30,
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow],
+            ),
+        )
