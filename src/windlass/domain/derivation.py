@@ -154,7 +154,7 @@ def _digest(service: Mapping[str, Any], part: Part) -> str:
     return hashlib.sha256(json.dumps(material, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-# --- networks and volumes ----------------------------------------------------------------------------------------------
+# --- networks and volumes --------------------------------------------------------------------------------------------
 
 
 def _networks(given: Ingredients) -> dict[str, UserNetwork]:
@@ -212,7 +212,7 @@ def _made_volumes(given: Ingredients, service: Service) -> dict[str, str]:
     return {t: f"{service.name}-{t.strip('/').replace('/', '-').lower() or 'root'}" for t in (*anonymous, *declared)}
 
 
-# --- services ------------------------------------------------------------------------------------------------------------
+# --- services --------------------------------------------------------------------------------------------------------
 
 
 def _common(given: Ingredients, service: Service, volumes: Mapping[str, VolumeSpec]) -> dict[str, Any]:
@@ -232,10 +232,21 @@ def _common(given: Ingredients, service: Service, volumes: Mapping[str, VolumeSp
         "windlass.app": given.app,
         "windlass.release": str(given.number),
         "windlass.service": service.name,
+        **_peer_label(given, service),
     }
     if to := given.to.get(service.name):
         document["environment"] = {**(document.get("environment") or {}), **{k: _escape(v) for k, v in to.items()}}
     return document
+
+
+def _peer_label(given: Ingredients, service: Service) -> dict[str, str]:
+    """Whose address it answers on, when it shares another service's network namespace."""
+    kind, _, peer = service.network_mode.partition(":")
+    if kind != "service" or peer not in given.placements:
+        return {}
+    own = given.placements[peer].in_base
+    project = base_project(given.app) if own else generation_project(given.app, given.number)
+    return {"windlass.peer": container_name(project, peer)}
 
 
 def _is_reserved(label: str) -> bool:
@@ -324,7 +335,7 @@ def _own_aliases(service: Service, key: str, aliases: tuple[str, ...]) -> dict[s
     return {"aliases": names} if names else None
 
 
-# --- models --------------------------------------------------------------------------------------------------------------
+# --- models ----------------------------------------------------------------------------------------------------------
 
 
 def _external_volumes(services: Mapping[str, Any], volumes: Mapping[str, VolumeSpec]) -> dict[str, Any]:
@@ -338,7 +349,11 @@ def _base_model(
     volumes: Mapping[str, VolumeSpec],
     networks: Mapping[str, UserNetwork],
 ) -> dict[str, Any]:
-    used = {key for s in services.values() for key in (s.get("networks") or ({} if s.get("network_mode") else {"default": 0}))}
+    used = {
+        key
+        for s in services.values()
+        for key in (s.get("networks") or ({} if s.get("network_mode") else {"default": 0}))
+    }
     defined = {k: {"external": True, "name": n.name} for k, n in networks.items() if k in used}
     if "windlass-names" in used:
         defined["windlass-names"] = {"external": True, "name": names_network(given.app)}
@@ -362,37 +377,3 @@ def _generation_model(
         },
         "volumes": _external_volumes(services, volumes),
     }
-
-
-def fingerprint(snapshot: Snapshot, tree: str) -> str:
-    """What makes two releases the same: source tree, models, variables and image IDs, without the release's number."""
-    text = json.dumps(
-        [
-            tree,
-            _unnumbered(snapshot.base_model, snapshot),
-            _unnumbered(snapshot.generation_model, snapshot),
-            {n: (p.image_id, p.restart, p.replicas, str(p.probe), str(p.deliveries)) for n, p in snapshot.parts.items()},
-            [str(r) for r in snapshot.routes],
-            snapshot.bake_s,
-            snapshot.keep_warm_s,
-        ],
-        sort_keys=True,
-        default=str,
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _unnumbered(model: Mapping[str, Any], snapshot: Snapshot) -> Any:
-    app, n = snapshot.app, snapshot.number
-    text = json.dumps(model, sort_keys=True, default=str)
-    for numbered, plain in ((f"{app}-g{n}", f"{app}-g"), (f":r{n}\"", ":r\""), (f"/releases/{n}/", "/releases/")):
-        text = text.replace(numbered, plain)
-    document = json.loads(text)
-    for service in document.get("services", {}).values():
-        service.get("labels", {}).pop("windlass.release", None)
-        for name in ("WINDLASS_RELEASE", "WINDLASS_BUILD_DATE", "WINDLASS_COMMIT", "WINDLASS_VERSION"):
-            (service.get("environment") or {}).pop(name, None)
-    return document
-
-
-__all__ = ["Ingredients", "container_name", "derive", "fingerprint", "needs_names"]

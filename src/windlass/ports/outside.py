@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import Any
 
 from windlass.ports.edge import Edge, Prober
 from windlass.ports.engine import Engine
@@ -28,3 +31,5 @@ class Outside:
     pool: str  # CIDR from which networks get their subnets
     domain: str = "localhost"
     http_port: int = 80
+    routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
+    """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""

@@ -106,6 +106,15 @@ class Git(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class PathFacts:
+    """`empty`: a folder without entries."""
+
+    exists: bool
+    is_file: bool = False
+    empty: bool = False
+
+
 class Trees(Protocol):
     """Folders of windlass's home: sources of releases, files of the base, data of the apps."""
 
@@ -117,6 +126,19 @@ class Trees(Protocol):
         ...
 
     def digest(self, root: Path) -> str: ...
+    def read(self, path: Path, limit: int = 1 << 20) -> bytes | None:
+        """The file's bytes, None when there is no such file; raises Refused (file_too_large) beyond `limit`."""
+        ...
+
+    def look(self, path: Path) -> PathFacts: ...
+    def data_path(self, app: str, name: str, seed: Path | None) -> Path:
+        """The app's own place for a bind called `name`: made once as a folder, or as a copy of `seed`."""
+        ...
+
+    def forget(self, path: Path) -> None:
+        """Remove one file from a kept source; one that is gone is no error."""
+        ...
+
     def keep_file(self, app: str, path: Path) -> Path:
         """Copy a file or folder under files/<sha256>/ of the app, once, and return the copy."""
         ...

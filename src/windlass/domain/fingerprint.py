@@ -1,0 +1,44 @@
+"""Says whether two releases are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from windlass.domain.release import Snapshot
+
+
+def fingerprint(snapshot: Snapshot, tree: str) -> str:
+    """What makes two releases the same: source tree, models, variables and image IDs, without the release's number."""
+    text = json.dumps(
+        [
+            tree,
+            _unnumbered(snapshot.base_model, snapshot),
+            _unnumbered(snapshot.generation_model, snapshot),
+            {
+                n: (p.image_id, p.restart, p.replicas, str(p.probe), str(p.deliveries))
+                for n, p in snapshot.parts.items()
+            },
+            [str(r) for r in snapshot.routes],
+            snapshot.bake_s,
+            snapshot.keep_warm_s,
+        ],
+        sort_keys=True,
+        default=str,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _unnumbered(model: Mapping[str, Any], snapshot: Snapshot) -> Any:
+    app, n = snapshot.app, snapshot.number
+    text = json.dumps(model, sort_keys=True, default=str)
+    for numbered, plain in ((f"{app}-g{n}", f"{app}-g"), (f':r{n}"', ':r"'), (f"/releases/{n}/", "/releases/")):
+        text = text.replace(numbered, plain)
+    document = json.loads(text)
+    for service in document.get("services", {}).values():
+        service.get("labels", {}).pop("windlass.release", None)
+        for name in ("WINDLASS_RELEASE", "WINDLASS_BUILD_DATE", "WINDLASS_COMMIT", "WINDLASS_VERSION"):
+            (service.get("environment") or {}).pop(name, None)
+    return document

@@ -1,0 +1,159 @@
+"""Operations that bring the parts of a generation up and take them down, in the order their needs ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from windlass.domain.compose import Condition
+from windlass.domain.parts import containers_of, layers_of
+from windlass.domain.plan import (
+    Attach,
+    CreateServices,
+    Deliver,
+    Drain,
+    EnsureNetwork,
+    EnsureVolume,
+    Gate,
+    Operation,
+    RunJob,
+    Sequence,
+    SetRestart,
+    Start,
+    Stop,
+    Together,
+)
+from windlass.domain.release import (
+    Part,
+    Probe,
+    ProbeKind,
+    Snapshot,
+    Strategy,
+    base_project,
+    container_name,
+    generation_network,
+    generation_project,
+)
+
+JOB_WITHIN_S = 600.0
+GLANCE_S = 0.3
+
+
+def own_networks(new: Snapshot) -> list[Operation]:
+    size = sum(p.replicas for p in new.generation()) + 4
+    project = generation_project(new.app, new.number)
+    found: list[Operation] = []
+    for key in new.generation_model.get("networks", {}):
+        user = new.networks.get(key)
+        internal = bool(user and user.internal)
+        found.append(EnsureNetwork(generation_network(new.app, new.number, key), size, internal, key, project))
+    for volume in new.volumes:
+        if volume.per_release:
+            found.append(EnsureVolume(volume.name, volume.key, project))
+    return found
+
+
+def attach_part(new: Snapshot, part: Part) -> list[Operation]:
+    """Own networks with a fixed address; the base's networks without a name, so that no unready container answers."""
+    if part.host_network or part.peer:
+        return []
+    found: list[Operation] = []
+    service = new.generation_model.get("services", {}).get(part.name, {})
+    used = {n.get("name") for n in new.base_model.get("networks", {}).values()}
+    start = _first_index(new, part)
+    late = part.strategy is Strategy.RECREATE
+    for i, container in enumerate(containers_of(new, part)):
+        for key, options in (service.get("networks") or {}).items():
+            aliases = (part.name, *((options or {}).get("aliases") or ()))
+            network = generation_network(new.app, new.number, key)
+            if part.strategy is not Strategy.JOB:
+                found.append(Attach(container, network, aliases, index=start + i, again=True))
+        for key, aliases in part.networks.items():
+            user = new.networks[key]
+            if user.external:
+                found.append(Attach(container, user.name, (part.name, *aliases, *part.aliases) if late else ()))
+            elif user.name in used:
+                links = tuple((container_name(base_project(new.app), s), a) for a, s in part.base_links.items())
+                found.append(Attach(container, user.name, links=links))
+    return found
+
+
+def _first_index(new: Snapshot, part: Part) -> int:
+    before = 0
+    for other in new.generation():
+        if other.name == part.name:
+            break
+        before += other.replicas
+    return before
+
+
+def bring_layers(new: Snapshot, names: list[str]) -> list[Operation]:
+    """Dependency order; a gate is waited for only where the condition asks for it, all gates before the end."""
+    operations: list[Operation] = []
+    open_gates: list[Gate] = []
+    for layer in layers_of(new, names):
+        waited = {d.service for n in layer for d in new.parts[n].needs if d.condition is not Condition.STARTED} | {
+            new.parts[n].peer for n in layer if new.parts[n].peer
+        }
+        due = [g for g in open_gates if g.service in waited]
+        if due:
+            operations.append(Together(tuple(due)))
+            open_gates = [g for g in open_gates if g not in due]
+        operations.append(Together(tuple(_start_one(new, new.parts[n]) for n in layer)))
+        open_gates += [
+            Gate(n, containers_of(new, new.parts[n]), gate_probe(new.parts[n]))
+            for n in layer
+            if new.parts[n].strategy is not Strategy.JOB
+        ]
+    if open_gates:
+        operations.append(Together(tuple(open_gates)))
+    return operations
+
+
+def gate_probe(part: Part) -> Probe:
+    """A part that can only be watched (no port, no check) is looked at now; its ten seconds are part of the bake."""
+    checks = tuple(
+        replace(c, seconds=min(c.seconds, GLANCE_S)) if c.kind is ProbeKind.UPTIME else c for c in part.probe.checks
+    )
+    return replace(part.probe, checks=checks)
+
+
+def _start_one(new: Snapshot, part: Part) -> Operation:
+    names = containers_of(new, part)
+    start = Start(new.number, part.name, names)
+    if part.strategy is Strategy.JOB:
+        return Sequence((start, RunJob(part.name, names[0], JOB_WITHIN_S)))
+    return start
+
+
+def stop_parts(snapshot: Snapshot, parts: Iterable[Part]) -> list[Operation]:
+    """Dependents before what they need."""
+    chosen = {p.name: p for p in parts}
+    found: list[Operation] = []
+    for layer in reversed(layers_of(snapshot, list(chosen))):
+        stops = tuple(Stop(snapshot.number, n, containers_of(snapshot, chosen[n]), chosen[n].grace_s) for n in layer)
+        found.append(SetRestart(tuple(c for s in stops for c in s.containers), "no"))
+        found.append(Together(stops))
+    return found
+
+
+def retire_generation(old: Snapshot) -> list[Operation]:
+    """Drain it, then stop it: dependents before what they need, SIGTERM and the whole grace."""
+    parts = [p for p in old.generation() if p.strategy is not Strategy.JOB]
+    targets = tuple(
+        (c, r.port) for r in old.routes if r.service in old.parts and not old.parts[r.service].in_base
+        for c in containers_of(old, old.parts[r.service])
+    )  # fmt: skip
+    limit = max((old.parts[r.service].drain_s for r in old.routes if r.service in old.parts), default=0.0)
+    drain: list[Operation] = [Drain(tuple(dict.fromkeys(targets)), limit)] if targets else []
+    return [*drain, *stop_parts(old, parts)]
+
+
+def create_parts(new: Snapshot, parts: Iterable[Part]) -> list[Operation]:
+    """Let Compose create them, join them to their networks, hand them their secrets and configs."""
+    chosen = list(parts)
+    if not chosen:
+        return []
+    attach = [op for p in chosen for op in attach_part(new, p)]
+    handed = [Deliver(new.number, p.name, containers_of(new, p)) for p in chosen if p.deliveries]
+    return [CreateServices(new.number, False, tuple(p.name for p in chosen)), *attach, *handed]

@@ -1,0 +1,126 @@
+"""Builds or pulls every image of a release and pins it under a tag of the release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from windlass.domain.compose import Model
+from windlass.domain.errors import Detail, Failed, Refused, refuse
+from windlass.domain.imagehints import ImageHints
+from windlass.domain.records import Resource
+from windlass.domain.release import base_project, image_tag
+from windlass.ports.engine import ImageFacts
+from windlass.ports.outside import Outside
+from windlass.ports.sources import BuildFailed
+
+
+@dataclass(frozen=True)
+class BuildOrder:
+    """`facts` are offered to builds as arguments, for the Dockerfile that declares them."""
+
+    app: str
+    number: int
+    deployment: str
+    model: Model
+    folder: Path
+    facts: Mapping[str, str]
+    values: Mapping[str, str]
+    pull: bool = False
+
+
+def build_images(
+    outside: Outside, order: BuildOrder, on_line: Callable[[str], None], cancelled: Callable[[], bool]
+) -> dict[str, ImageFacts]:
+    """Service -> its image. A failed build raises Failed (build_failed), a missing image Refused (image_unavailable)."""
+    built = {n: s for n, s in order.model.services.items() if s.build is not None}
+    for name in order.model.services:
+        tag = image_tag(order.app, name, order.number)
+        outside.store.resources.record(Resource("image", tag, name, order.app, order.number, order.deployment))
+    if built:
+        _build(outside, order, on_line, cancelled)
+    _pull(outside, order, on_line, cancelled)
+    return {n: _pin(outside, order, n) for n in order.model.services}
+
+
+def hints(facts: ImageFacts) -> ImageHints:
+    return ImageHints(
+        ports=facts.ports,
+        volumes=facts.volumes,
+        healthcheck=facts.healthcheck,
+        healthcheck_start_s=facts.healthcheck_start_s,
+        healthcheck_timeout_s=facts.healthcheck_timeout_s,
+    )
+
+
+def local_hints(outside: Outside, model: Model) -> dict[str, ImageHints]:
+    """What the images that are here already say about themselves."""
+    found = {}
+    for service in model.services.values():
+        facts = outside.engine.image(service.image) if service.image and service.build is None else None
+        if facts is not None:
+            found[service.name] = hints(facts)
+    return found
+
+
+def _build(outside: Outside, order: BuildOrder, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+    services = {
+        n: {"build": _with_facts(s.raw["build"], order.facts), "image": image_tag(order.app, n, order.number)}
+        for n, s in order.model.services.items()
+        if s.build is not None
+    }
+    model: dict[str, Any] = {"name": base_project(order.app), "services": services}
+    if order.model.secrets:
+        model["secrets"] = dict(order.model.raw.get("secrets") or {})
+    try:
+        outside.compose.build(
+            base_project(order.app), model, order.folder, on_line, values=order.values, cancelled=cancelled
+        )
+    except BuildFailed as failed:
+        tail = tuple(Detail("build_line", failed.service, line) for line in failed.lines[-20:])
+        full = any("no space left" in line.lower() for line in failed.lines)
+        raise Failed(
+            f"the build of {failed.service or 'an image'} failed" + (": the disk is full" if full else ""),
+            code="disk_full" if full else "build_failed",
+            hint="the last lines are above; nothing was touched",
+            details=tail,
+        ) from failed
+
+
+def _with_facts(build: Any, facts: Mapping[str, str]) -> dict[str, Any]:
+    document = {"context": build} if isinstance(build, str) else dict(build)
+    document["args"] = {**facts, **(document.get("args") or {})}
+    document.pop("tags", None)
+    return document
+
+
+def _pull(outside: Outside, order: BuildOrder, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+    wanted = {
+        n: {"image": s.image, **({"platform": s.raw["platform"]} if s.raw.get("platform") else {})}
+        for n, s in order.model.services.items()
+        if s.build is None and s.image and (order.pull or outside.engine.image(s.image) is None)
+    }
+    if wanted:
+        model = {"name": base_project(order.app), "services": wanted}
+        outside.compose.pull(base_project(order.app), model, order.folder, on_line, cancelled=cancelled)
+
+
+def _pin(outside: Outside, order: BuildOrder, name: str) -> ImageFacts:
+    service = order.model.services[name]
+    tag = image_tag(order.app, name, order.number)
+    if service.build is None:
+        if not service.image:
+            reason = Detail(
+                "image_missing", f"services.{name}", f"{name} has neither image nor build", "add one of them"
+            )
+            raise refuse([reason])
+        found = outside.engine.image(service.image)
+        if found is None:
+            raise Refused(f"the image {service.image} of {name} is not here", code="image_unavailable")
+        outside.engine.tag(found.id, tag)
+    pinned = outside.engine.image(tag)
+    if pinned is None:
+        raise Failed(f"the build of {name} made no image", code="build_failed")
+    return pinned

@@ -1,0 +1,288 @@
+"""Runs one deployment from source to retire, takes it back when it turns out bad, and finishes it after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from windlass.domain.errors import Cancelled, Failed, WindlassError
+from windlass.domain.plan import Operation, Plan
+from windlass.domain.records import Deployment, ReleaseState, StepRecord
+from windlass.domain.release import STEPS, DeploymentStatus
+from windlass.ports.outside import Outside
+from windlass.usecases.control import CancelRequested, Control
+from windlass.usecases.execute import carry_out
+from windlass.usecases.gates import ContainerFailed
+from windlass.usecases.journal import Journal
+from windlass.usecases.preparation import Preparation, Unchanged, prepare_step
+from windlass.usecases.report import failure_report
+from windlass.usecases.undertaking import Undertaking, load_kept, save_kept
+from windlass.usecases.variables import keep_given_values, redactor_for
+
+PREPARING = ("source", "resolve", "check", "build")
+ACTING = ("base", "release", "start", "switch", "verify", "retire")
+RETIRE_TRIES = 3
+
+
+@dataclass
+class Attempt:
+    """A deployment at work."""
+
+    outside: Outside
+    deployment: Deployment
+    control: Control
+    journal: Journal
+    work: Undertaking
+    plan: Plan | None = None
+    current: str = "source"
+    preparation: Preparation | None = field(default=None)
+
+
+def run_deployment(outside: Outside, deployment_id: str, control: Control) -> None:
+    """Begin it, or take up what a killed windlass left: taken back before the switch, finished after it."""
+    deployment = outside.store.deployments.get(deployment_id)
+    if deployment.status.is_final:
+        return
+    attempt = _attempt(outside, deployment, control)
+    if deployment.steps or deployment.error is not None:
+        _take_up(attempt)
+    else:
+        started = outside.clock.now()
+        attempt.deployment = outside.store.deployments.update(
+            deployment.id, status=DeploymentStatus.RUNNING, started_at=started
+        )
+        attempt.journal.note("state", {"status": "running"})
+        _guarded(attempt, STEPS)
+
+
+def _attempt(outside: Outside, deployment: Deployment, control: Control) -> Attempt:
+    journal = Journal(outside, deployment.app, deployment.id, redactor_for(outside, deployment.app, deployment.id))
+    work = Undertaking(outside, deployment.app, deployment.id, control, journal.note)
+    return Attempt(outside, deployment, control, journal, work)
+
+
+def _take_up(attempt: Attempt) -> None:
+    deployment = attempt.deployment
+    done = {s.name for s in deployment.steps if s.status == "done"}
+    begun = [s.name for s in deployment.steps]
+    attempt.current = begun[-1] if begun else "source"
+    if deployment.release is not None and "build" in done:
+        attempt.plan = load_kept(attempt.outside, deployment.app, deployment.release).plan
+    attempt.journal.note("state", {"status": "taken up", "step": attempt.current})
+    if deployment.error is not None:
+        _end_badly(attempt, _status_after(attempt), dict(deployment.error))
+    elif "switch" in done:
+        _guarded(attempt, tuple(s for s in STEPS if s not in done and STEPS.index(s) > STEPS.index("switch")))
+    else:
+        error = Failed(
+            f"windlass was stopped during the step {attempt.current}; everything of it was taken back",
+            code="interrupted",
+            hint=f"windlass deploy --app {deployment.app}",
+        )
+        _fail(attempt, error)
+
+
+def _guarded(attempt: Attempt, steps: tuple[str, ...]) -> None:
+    try:
+        for name in steps:
+            _run_step(attempt, name)
+    except Unchanged as same:
+        _end_unchanged(attempt, same.live)
+    except CancelRequested:
+        _fail(attempt, Cancelled(f"cancelled during the step {attempt.current}"))
+    except WindlassError as error:
+        _fail(attempt, error)
+    else:
+        keep_given_values(attempt.outside, attempt.deployment)
+        _finish(attempt, DeploymentStatus.LIVE, None)
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def _run_step(attempt: Attempt, name: str) -> None:
+    attempt.current = name
+    attempt.control.check()
+    record = [attempt.journal.begin(name)]
+    try:
+        if name in PREPARING:
+            _prepare(attempt, name, record)
+        elif name == "retire":
+            _retire(attempt, record)
+        else:
+            _act(attempt, _plan(attempt).step(name).operations, record)
+    except (WindlassError, CancelRequested, Unchanged) as error:
+        attempt.journal.end(record[0], "done" if isinstance(error, Unchanged) else "failed")
+        raise
+    if name == "switch":
+        _mark_live(attempt)
+    attempt.journal.end(record[0], "done")
+
+
+def _prepare(attempt: Attempt, name: str, record: list[StepRecord]) -> None:
+    if attempt.preparation is None:
+        attempt.preparation = Preparation(attempt.work, attempt.journal, attempt.deployment)
+    prepare_step(attempt.preparation, name, record)
+    attempt.deployment = attempt.outside.store.deployments.get(attempt.deployment.id)
+    if name == "build":
+        kept = attempt.preparation.kept()
+        save_kept(attempt.outside, kept)
+        attempt.plan = kept.plan
+        attempt.work.snapshots[kept.snapshot.number] = kept.snapshot
+
+
+def _plan(attempt: Attempt) -> Plan:
+    if attempt.plan is None:
+        raise Failed("the deployment has no plan", code="no_plan")
+    return attempt.plan
+
+
+_PART_NAMES = {
+    "EnsureNetwork": "network", "EnsureVolume": "volume", "CreateServices": "create", "Attach": "attach",
+    "Deliver": "deliver", "Together": "run", "Sequence": "run", "SwitchRoutes": "edge", "SetRestart": "policy",
+    "Stop": "stop", "Drain": "drain", "Watch": "bake", "RemoveGeneration": "remove", "KeepReleases": "prune",
+    "RemoveContainers": "remove", "KeepWarm": "warm",
+}  # fmt: skip
+
+
+def _act(attempt: Attempt, operations: tuple[Operation, ...], record: list[StepRecord]) -> None:
+    for operation in operations:
+        attempt.control.check()
+        with attempt.journal.part(record, _part_name(operation)):
+            carry_out(attempt.work, operation)
+
+
+def _part_name(operation: Operation) -> str:
+    inner = getattr(operation, "operations", ())
+    if inner:
+        kind = type(inner[0]).__name__
+        return {"Gate": "gate", "Start": "start", "Stop": "stop"}.get(kind, _PART_NAMES.get(kind, "run"))
+    return _PART_NAMES.get(type(operation).__name__, "run")
+
+
+def _retire(attempt: Attempt, record: list[StepRecord]) -> None:
+    """Past the point of going back: a failure here is tried again and reported, never undone."""
+    attempt.work.control = attempt.control.without_cancel()
+    for turn in range(1, RETIRE_TRIES + 1):
+        try:
+            for operation in _plan(attempt).step("retire").operations:
+                with attempt.journal.part(record, _part_name(operation)):
+                    carry_out(attempt.work, operation)
+            return
+        except WindlassError as error:
+            attempt.journal.note("warning", {"step": "retire", "text": error.message, "try": turn})
+            attempt.outside.clock.sleep(0.5 * turn)
+
+
+def _mark_live(attempt: Attempt) -> None:
+    """The release is what the app is now; recorded before the step is, so that a crash between finds it live."""
+    outside, deployment = attempt.outside, attempt.deployment
+    now = outside.clock.now()
+    live_at = deployment.live_at or now
+    attempt.deployment = outside.store.deployments.update(deployment.id, live_at=live_at)
+    if deployment.release is not None:
+        outside.store.apps.update(deployment.app, live=deployment.release, running=True, warm=None, stopped_services=())
+        _set_states(outside, deployment, deployment.release, deployment.previous)
+        outside.store.releases.update(deployment.app, deployment.release, live_at=now)
+    attempt.journal.note("state", {"status": "switched", "release": deployment.release})
+
+
+def _set_states(outside: Outside, deployment: Deployment, live: int | None, retired: int | None) -> None:
+    if retired is not None and retired != live:
+        outside.store.releases.set_state(deployment.app, retired, ReleaseState.RETIRED)
+    if live is not None:
+        outside.store.releases.set_state(deployment.app, live, ReleaseState.LIVE)
+
+
+# --- ends ------------------------------------------------------------------------------------------------------------
+
+
+def _fail(attempt: Attempt, error: WindlassError) -> None:
+    status = _status_after(attempt)
+    if isinstance(error, Cancelled):
+        status = DeploymentStatus.CANCELLED
+    elif error.exit_code == 3 and attempt.current in PREPARING:
+        status = DeploymentStatus.REFUSED
+    document = attempt.journal.redactor.redact_data(error.as_dict())
+    report = error.report if isinstance(error, ContainerFailed) else {}
+    shown = failure_report(attempt.work, attempt.deployment, report)
+    attempt.outside.store.deployments.update(
+        attempt.deployment.id, error=document, report=attempt.journal.redactor.redact_data(shown)
+    )
+    _end_badly(attempt, status, document)
+
+
+def _status_after(attempt: Attempt) -> DeploymentStatus:
+    kept = attempt.deployment.options.get("ending")
+    if kept:
+        return DeploymentStatus(kept)
+    if STEPS.index(attempt.current) >= STEPS.index("switch"):
+        return DeploymentStatus.SWITCHED_BACK
+    return DeploymentStatus.FAILED
+
+
+def _end_badly(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, Any]) -> None:
+    """Take everything back, then free the app's slot. Undo is carried out whole, whatever a part of it says."""
+    store = attempt.outside.store
+    options = {**attempt.deployment.options, "ending": status.value}
+    attempt.deployment = store.deployments.update(attempt.deployment.id, options=options)
+    attempt.journal.note("state", {"status": "taking back"})
+    attempt.work.control = attempt.control.without_cancel()
+    begun = [s.name for s in store.deployments.get(attempt.deployment.id).steps]
+    if attempt.plan is not None:
+        for name in reversed([s for s in ACTING if s in begun]):
+            _undo(attempt, name, attempt.plan.step(name).undo)
+    app = store.apps.find(attempt.deployment.app)
+    if app is not None and app.live is not None and app.live == attempt.deployment.release:
+        store.apps.update(app.name, live=attempt.deployment.previous)
+        _set_states(attempt.outside, attempt.deployment, attempt.deployment.previous, attempt.deployment.release)
+    _drop_release(attempt, status)
+    _finish(attempt, status, error)
+
+
+def _undo(attempt: Attempt, name: str, operations: tuple[Operation, ...]) -> None:
+    for operation in operations:
+        for turn in range(1, 4):
+            try:
+                carry_out(attempt.work, operation)
+                break
+            except WindlassError as error:
+                text = f"taking back {name}: {error.message}"
+                attempt.journal.note("warning", {"step": name, "text": text, "try": turn})
+                attempt.outside.clock.sleep(0.2 * turn)
+    record = attempt.journal.step(name)
+    if record is not None and operations:
+        attempt.journal.end(record, "undone" if record.status == "done" else record.status)
+
+
+def _drop_release(attempt: Attempt, status: DeploymentStatus) -> None:
+    """A refused release was never there; a failed one stays on the list, without files and images."""
+    deployment, outside = attempt.deployment, attempt.outside
+    if deployment.release is None or deployment.kind == "rollback":
+        return
+    number = deployment.release
+    images = [r for r in outside.store.resources.of_app(deployment.app, "image") if r.release == number]
+    for image in images:
+        outside.engine.untag(image.ref)
+        outside.store.resources.forget("image", image.ref)
+    outside.trees.remove_source(deployment.app, number)
+    if status in (DeploymentStatus.REFUSED, DeploymentStatus.UNCHANGED):
+        outside.store.releases.drop(deployment.app, number)
+        live = deployment.previous if status is DeploymentStatus.UNCHANGED else None
+        attempt.deployment = outside.store.deployments.update(deployment.id, release=live)
+    else:
+        outside.store.releases.update(deployment.app, number, state=ReleaseState.FAILED, kept=False)
+
+
+def _end_unchanged(attempt: Attempt, live: int) -> None:
+    attempt.deployment = replace(attempt.deployment, previous=live)
+    _drop_release(attempt, DeploymentStatus.UNCHANGED)
+    _finish(attempt, DeploymentStatus.UNCHANGED, None)
+
+
+def _finish(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, Any] | None) -> None:
+    outside, deployment = attempt.outside, attempt.deployment
+    now = outside.clock.now()
+    outside.store.deployments.finish(deployment.id, status, now, error)
+    attempt.journal.note("state", {"status": status.value, "release": deployment.release})

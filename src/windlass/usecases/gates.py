@@ -1,0 +1,268 @@
+"""Waiting for containers: the gate before a switch, one-shot jobs, and the bake after it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from windlass.domain.errors import Failed, NotFound, OutOfReach
+from windlass.domain.plan import Gate, RunJob, Watch
+from windlass.domain.release import Check, Probe, ProbeKind
+from windlass.ports.engine import Container, EngineEvent, ExecOptions
+from windlass.usecases.undertaking import Undertaking
+
+PAUSE_S = 0.05
+EXEC_PAUSE_S = 0.2
+LOOK_S = 0.15
+TAIL = 10
+BAKE_MISSES = 3
+
+
+class ContainerFailed(Failed):
+    """A container ended, restarted or did not pass its probe. `report` is the 3 a.m. screen's part about it."""
+
+    def __init__(self, message: str, code: str, report: Mapping[str, Any]) -> None:
+        super().__init__(message, code=code, hint=f"windlass logs {report.get('app', '')} {report.get('service', '')}")
+        self.report = dict(report)
+
+
+@dataclass
+class Candidate:
+    """A container on its way through its probe."""
+
+    name: str
+    id: str
+    address: str
+    started_at: str
+    answer: str = "not asked yet"
+
+
+def gate(work: Undertaking, wanted: Gate) -> None:
+    """Every container passes every check of the probe before `within_s`; one that ends fails at once."""
+    clock = work.outside.clock
+    deadline = clock.monotonic() + wanted.probe.within_s
+    for name in wanted.containers:
+        candidate = _candidate(work, name)
+        for check in wanted.probe.checks:
+            _pass(work, wanted, candidate, check, deadline)
+        _still_runs(work, wanted.service, candidate)
+        work.note("health", {"service": wanted.service, "container": name, "state": "ready"})
+
+
+def _candidate(work: Undertaking, name: str) -> Candidate:
+    container = work.container(name)
+    return Candidate(name, container.id, address_of(work, container), container.started_at)
+
+
+def address_of(work: Undertaking, container: Container) -> str:
+    """Where this machine reaches it: the first network by name, as the engine orders them; loopback for host mode."""
+    if container.addresses:
+        ordered = sorted((n, a) for n, a in container.addresses.items() if a)
+        if ordered:
+            return ordered[0][1]
+    peer = container.labels.get("windlass.peer", "")
+    if peer:
+        return address_of(work, work.container(peer))
+    return "127.0.0.1"
+
+
+def _pass(work: Undertaking, wanted: Gate, candidate: Candidate, check: Check, deadline: float) -> None:
+    clock = work.outside.clock
+    since = clock.monotonic()
+    looked = 0.0
+    while True:
+        work.control.check()
+        now = clock.monotonic()
+        if now - looked >= LOOK_S:
+            _still_runs(work, wanted.service, candidate)
+            looked = now
+        candidate.answer = _ask(work, candidate, check, now - since)
+        if not candidate.answer:
+            return
+        if clock.monotonic() >= deadline:
+            told = describe(check, candidate.answer)
+            message = f"{wanted.service} was not ready within {wanted.probe.within_s:g} s: {candidate.answer}"
+            raise failure(work, Fault(wanted.service, candidate.name, "probe_timeout", message, told))
+        clock.sleep(EXEC_PAUSE_S if check.kind is ProbeKind.EXEC else PAUSE_S)
+
+
+def _ask(work: Undertaking, candidate: Candidate, check: Check, elapsed: float) -> str:
+    if check.kind is ProbeKind.UPTIME:
+        return "" if elapsed >= check.seconds else f"up {elapsed:.0f} of {check.seconds:g} s"
+    if check.kind is not ProbeKind.EXEC:
+        return work.outside.prober.ask(check, candidate.address)
+    argv = ("/bin/sh", "-c", *check.command) if check.shell else check.command
+    try:
+        result = work.outside.engine.exec(candidate.id, argv, ExecOptions(timeout_s=max(check.timeout_s, 1.0)))
+    except TimeoutError:
+        return f"the healthcheck took longer than {check.timeout_s:g} s"
+    except Failed as error:
+        return error.message
+    except NotFound:
+        return "the container is gone"
+    return (
+        ""
+        if result.exit_code == 0
+        else f"the healthcheck ended with {result.exit_code}: {result.output[-200:].strip()}"
+    )
+
+
+def describe(check: Check, answer: str) -> str:
+    """One line on what was asked and what came back."""
+    asked = {
+        ProbeKind.HTTP: f"GET {check.path} on port {check.port}",
+        ProbeKind.TCP: f"connect to port {check.port}",
+        ProbeKind.EXEC: "the healthcheck's command",
+        ProbeKind.UPTIME: f"{check.seconds:g} s without a restart",
+    }[check.kind]
+    return f"{asked}: {answer}" if answer else f"{asked}: ready"
+
+
+def _still_runs(work: Undertaking, service: str, candidate: Candidate) -> None:
+    try:
+        container = work.outside.engine.container(candidate.id)
+    except NotFound:
+        raise failure(work, Fault(service, candidate.name, "container_gone", f"{candidate.name} is gone")) from None
+    if container.state in ("running", "created") and container.restarts == 0:
+        return
+    raise crashed(work, service, container, candidate.answer)
+
+
+def crashed(work: Undertaking, service: str, container: Container, probe: str) -> ContainerFailed:
+    """The error for a container that ended or restarted."""
+    why = (
+        "was killed for using too much memory"
+        if container.oom_killed
+        else f"ended with exit code {container.exit_code}"
+    )
+    if container.restarts and container.state == "running":
+        why = f"crashed and was restarted {container.restarts}×"
+    return failure(work, Fault(service, container.name, "crashed", f"{service} {why}", probe), container)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong with a container: for `failure`."""
+
+    service: str
+    name: str
+    code: str
+    message: str
+    probe: str = ""
+
+
+def failure(work: Undertaking, fault: Fault, container: Container | None = None) -> ContainerFailed:
+    """The error, with what the container itself says."""
+    found = container or work.find(fault.name)
+    report: dict[str, Any] = {
+        "app": work.app,
+        "service": fault.service,
+        "container": fault.name,
+        "probe": fault.probe,
+        "log": [],
+    }
+    if found is not None:
+        ended = found.state in ("exited", "dead")
+        report |= {"exit_code": found.exit_code if ended else None, "oom": found.oom_killed, "state": found.state}
+        report["log"] = last_lines(work, found.id)
+    return ContainerFailed(fault.message, fault.code, report)
+
+
+def last_lines(work: Undertaking, ref: str, count: int = TAIL) -> list[str]:
+    try:
+        return [line.text for line in work.outside.engine.logs(ref, tail=count)]
+    except (NotFound, OutOfReach):
+        return []
+
+
+def run_job(work: Undertaking, wanted: RunJob) -> None:
+    """Wait for its end; anything but exit 0 fails, and so does the time limit."""
+    container = work.container(wanted.container)
+    deadline = work.outside.clock.monotonic() + wanted.within_s
+    while container.state not in ("exited", "dead"):
+        work.control.check()
+        if work.outside.clock.monotonic() >= deadline:
+            work.outside.engine.kill(container.id)
+            message = f"the job {wanted.service} did not end within {wanted.within_s:g} s"
+            raise failure(work, Fault(wanted.service, wanted.container, "job_timeout", message))
+        with suppress(TimeoutError):
+            work.outside.engine.wait(container.id, 1.0)
+        container = work.container(wanted.container)
+    if container.exit_code != 0:
+        message = f"the job {wanted.service} ended with exit code {container.exit_code}"
+        raise failure(work, Fault(wanted.service, wanted.container, "job_failed", message), container)
+    work.note("health", {"service": wanted.service, "container": wanted.container, "state": "done"})
+
+
+# --- the bake --------------------------------------------------------------------------------------------------------
+
+
+def watch(work: Undertaking, wanted: Watch) -> None:
+    """Probes go on for `seconds`; a container that dies fails the deployment the moment the engine says so."""
+    if wanted.seconds <= 0:
+        return
+    services = {name: work.container(name).labels.get("windlass.service", name) for name, _ in wanted.probes}
+    deaths: queue.SimpleQueue[EngineEvent] = queue.SimpleQueue()
+    over = threading.Event()
+    listener = threading.Thread(target=_listen, args=(work, wanted, deaths, over), daemon=True)
+    listener.start()
+    try:
+        _bake(work, wanted, services, deaths)
+    finally:
+        over.set()
+
+
+def _bake(
+    work: Undertaking, wanted: Watch, services: Mapping[str, str], deaths: queue.SimpleQueue[EngineEvent]
+) -> None:
+    clock = work.outside.clock
+    end = clock.monotonic() + wanted.seconds
+    misses: dict[str, int] = {}
+    starts = {name: work.container(name).started_at for name, _ in wanted.probes}
+    next_look = clock.monotonic()
+    while clock.monotonic() < end:
+        work.control.check()
+        with suppress(queue.Empty):
+            event = deaths.get(timeout=min(0.25, max(0.01, end - clock.monotonic())))
+            if event.name in services:
+                found = _as_it_died(work.container(event.name), event)
+                raise crashed(work, services[event.name], found, "during the bake")
+        if clock.monotonic() >= next_look:
+            for name, probe in wanted.probes:
+                _look(work, name, services[name], starts[name], probe, misses)
+            next_look = clock.monotonic() + 0.5
+
+
+def _as_it_died(container: Container, event: EngineEvent) -> Container:
+    """The engine may have restarted it by now, and then says 0."""
+    if event.exit_code is None:
+        return container
+    return replace(container, exit_code=event.exit_code, state="exited")
+
+
+def _look(work: Undertaking, name: str, service: str, started_at: str, probe: Probe, misses: dict[str, int]) -> None:
+    container = work.container(name)
+    if container.state != "running" or container.started_at != started_at:
+        raise crashed(work, service, container, "during the bake")
+    quick = [c for c in probe.checks if c.kind in (ProbeKind.HTTP, ProbeKind.TCP)]
+    answers = [(c, work.outside.prober.ask(c, address_of(work, container))) for c in quick]
+    bad = [(c, a) for c, a in answers if a]
+    misses[name] = misses.get(name, 0) + 1 if bad else 0
+    if misses[name] >= BAKE_MISSES:
+        told = describe(*bad[0])
+        message = f"{service} stopped being ready: {bad[0][1]}"
+        raise failure(work, Fault(service, name, "probe_failed", message, told), container)
+
+
+def _listen(work: Undertaking, wanted: Watch, deaths: queue.SimpleQueue[EngineEvent], over: threading.Event) -> None:
+    labels = {"windlass.instance": work.outside.instance, "windlass.app": work.app}
+    try:
+        for event in work.outside.engine.events(labels, work.outside.clock.now(), over.is_set):
+            if event.kind == "container" and event.action in ("die", "oom"):
+                deaths.put(event)
+    except OutOfReach:
+        return  # the look every half second finds what is wrong

@@ -1,0 +1,174 @@
+"""Reads a project folder: windlass.yaml, the Compose model, and everything that speaks against deploying it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from windlass.domain import names
+from windlass.domain.blanks import dangerous_blanks
+from windlass.domain.compose import Model
+from windlass.domain.errors import Detail, Refused, WindlassError, refuse
+from windlass.domain.manifest import Manifest
+from windlass.domain.modelreader import read_model
+from windlass.domain.screening import Screen, screen_files, screen_model
+from windlass.domain.wishes import Wish, find_wishes, missing_consents
+from windlass.ports.outside import Outside
+from windlass.ports.sources import ComposeSource
+from windlass.usecases.documents import parse_manifest, parse_yaml
+
+ENV_FILE = ".env"
+MANIFEST = "windlass.yaml"
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read the folder: what the request says. `first`: no values are kept yet, so `.env` is taken in."""
+
+    app: str
+    folder: Path
+    compose: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, str] = field(default_factory=dict)
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder, understood. `problems` are refusals, `notes` go into the plan."""
+
+    manifest: Manifest
+    model: Model
+    source: ComposeSource
+    values: Mapping[str, str]
+    imported: Mapping[str, str]
+    wishes: tuple[Wish, ...]
+    problems: tuple[Detail, ...]
+    notes: tuple[str, ...]
+
+
+def read_project(outside: Outside, reading: Reading) -> Project:
+    """Understand the folder. Raises Refused with every reason that keeps Compose from reading it at all."""
+    manifest = _manifest(outside, reading)
+    env = _env_file(outside, reading)
+    problems = _env_problems(reading, env)
+    files = reading.compose or manifest.compose or _split(env.get("COMPOSE_FILE", ""))
+    profiles = reading.profiles or manifest.profiles or tuple(_split(env.get("COMPOSE_PROFILES", ""), ","))
+    screen = _screen(outside, reading.folder, files)
+    problems += screen.problems
+    if problems:
+        raise refuse(problems)
+    imported, notes = _imported(reading, env)
+    values = {**manifest.defaults, **imported, **reading.stored, **reading.values}
+    source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
+    blanks = outside.compose.resolve(source, env_files=False)
+    early = screen_model(read_model(blanks.document), reading.folder, stage="paths")
+    if early:
+        raise refuse(early)
+    resolved = outside.compose.resolve(source)
+    model = read_model(resolved.document)
+    known = outside.store.consents.all(reading.app)
+    wishes = find_wishes(model, reading.folder, _foreign(outside, reading.app))
+    unset, blank_notes = dangerous_blanks(_uninterpolated(outside, source, resolved.unset), resolved.unset)
+    found = [*screen_model(model, reading.folder), *unset, *missing_consents(wishes, known, reading.app)]
+    return Project(
+        manifest=manifest,
+        model=model,
+        source=source,
+        values=values,
+        imported=imported,
+        wishes=wishes,
+        problems=tuple(found),
+        notes=(*notes, *screen.notes, *blank_notes),
+    )
+
+
+def _uninterpolated(outside: Outside, source: ComposeSource, unset: Iterable[str]) -> Mapping[str, Any]:
+    if not tuple(unset):
+        return {}
+    return outside.compose.resolve(source, env_files=False, interpolate=False).document
+
+
+def _manifest(outside: Outside, reading: Reading) -> Manifest:
+    text = outside.trees.read(reading.folder / MANIFEST)
+    return parse_manifest(text.decode("utf-8", "replace") if text is not None else "", reading.app)
+
+
+def _env_file(outside: Outside, reading: Reading) -> dict[str, str]:
+    text = outside.trees.read(reading.folder / ENV_FILE)
+    return outside.compose.read_env(text.decode("utf-8", "replace")) if text is not None else {}
+
+
+def _env_problems(reading: Reading, env: Mapping[str, str]) -> list[Detail]:
+    found = []
+    project = env.get("COMPOSE_PROJECT_NAME", reading.app)
+    if project != reading.app:
+        found.append(
+            Detail(
+                "project_name_differs",
+                ".env: COMPOSE_PROJECT_NAME",
+                f".env names the project {project!r}, but it is deployed as {reading.app!r}",
+                f"windlass deploy --app {reading.app} after removing the line, or --app with that name",
+            )
+        )
+    for path in _split(env.get("COMPOSE_FILE", "")):
+        try:
+            names.compose_path(path)
+        except WindlassError as error:
+            found.append(Detail("path_outside", ".env: COMPOSE_FILE", error.message, "name files inside the project"))
+    return found
+
+
+def _split(text: str, separator: str = ":") -> tuple[str, ...]:
+    return tuple(t.strip() for t in text.split(separator) if t.strip())
+
+
+def _screen(outside: Outside, folder: Path, files: Iterable[str]) -> Screen:
+    chosen = tuple(files) or _discovered(outside, folder)
+
+    def read(path: str) -> Mapping[str, Any] | Detail | None:
+        text = outside.trees.read(folder / path)
+        return None if text is None else parse_yaml(text, path)
+
+    return screen_files(chosen, folder, read)
+
+
+def _discovered(outside: Outside, folder: Path) -> tuple[str, ...]:
+    first = next((n for n in COMPOSE_NAMES if outside.trees.look(folder / n).exists), "")
+    if not first:
+        raise Refused(
+            "no Compose file in the folder: looked for " + ", ".join(COMPOSE_NAMES),
+            code="compose_missing",
+            hint="windlass deploy --compose PATH",
+        )
+    stem, _, ending = first.rpartition(".")
+    overrides = [f"{stem}.override.{e}" for e in (ending, "yml" if ending == "yaml" else "yaml")]
+    return (first, *[o for o in overrides if outside.trees.look(folder / o).exists][:1])
+
+
+def _imported(reading: Reading, env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """`.env` is taken in once, at the first deploy; later what differs is only told, by name."""
+    own = {n: v for n, v in env.items() if not n.startswith("COMPOSE_") and not names.is_reserved(n)}
+    if reading.first:
+        taken = {n: v for n, v in own.items() if n not in reading.stored}
+        note = (f"taken from .env: {', '.join(sorted(taken))}",) if taken else ()
+        return taken, note
+    differing = sorted(n for n, v in own.items() if reading.stored.get(n) != v and n not in reading.values)
+    if not differing:
+        return {}, ()
+    return {}, (f".env differs from the values kept by windlass, which are used: {', '.join(differing)}",)
+
+
+def _foreign(outside: Outside, app: str) -> dict[str, str]:
+    """Names of networks and volumes that belong to other apps here."""
+    found = {}
+    for other in outside.store.apps.all():
+        if other.name != app:
+            for resource in outside.store.resources.of_app(other.name):
+                if resource.kind in ("network", "volume"):
+                    found[resource.name] = other.name
+    return found

@@ -1,0 +1,164 @@
+"""Keeps what is live as it should be: addresses on the edge, dead replicas off it, everything up after a reboot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from windlass.domain.errors import NotFound, OutOfReach, WindlassError
+from windlass.domain.parts import containers_of
+from windlass.domain.plan import Gate, SetRestart, SwitchRoutes
+from windlass.domain.raising import bring_layers, create_parts, gate_probe, own_networks
+from windlass.domain.records import App
+from windlass.domain.release import Part, Snapshot, Strategy
+from windlass.ports.engine import EngineEvent
+from windlass.ports.outside import Outside
+from windlass.usecases.execute import execute
+from windlass.usecases.gates import gate
+from windlass.usecases.routes import refresh_routes
+from windlass.usecases.undertaking import Undertaking
+
+SWEEP_S = 30.0
+PATIENCE_S = 1.0
+
+
+class Always:
+    """The control of work that nobody can cancel but the end of the process."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self.stop = stop
+
+    def check(self) -> None:
+        if self.stop():
+            raise OutOfReach("windlass is stopping", code="stopping")
+
+    def without_cancel(self) -> Always:
+        return self
+
+
+class Reconciler:
+    """Listens to the engine. `run` is one thread's work until `stop()` says so."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+        self.down: dict[str, set[str]] = {}
+        self.lock = threading.Lock()
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Bring up what should be live, then follow events; from the start again whenever the engine was away."""
+        while not stop():
+            since = self.outside.clock.now()
+            try:
+                self.revive_all(stop)
+                for event in self.outside.engine.events({"windlass.instance": self.outside.instance}, since, stop):
+                    self.handle(event, stop)
+            except OutOfReach:
+                self.outside.clock.sleep(PATIENCE_S)
+
+    def handle(self, event: EngineEvent, stop: Callable[[], bool]) -> None:
+        """A death takes a replica off the edge at once; a start brings it back when its probe passes."""
+        app = event.labels.get("windlass.app", "")
+        if event.kind != "container" or not app:
+            return
+        if event.action == "die":
+            self._mark(app, event.name, down=True)
+            self._refresh(app, stop)
+        elif event.action == "start":
+            thread = threading.Thread(target=self._welcome, args=(app, event.name, stop), daemon=True)
+            thread.start()
+        elif event.action == "destroy":
+            self._mark(app, event.name, down=False)
+
+    def revive_all(self, stop: Callable[[], bool]) -> None:
+        """Start, in order, every live generation that is not running as it should. Raises OutOfReach."""
+        self.outside.engine.facts()
+        for app in self.outside.store.apps.all():
+            if (
+                app.live is None
+                or not app.running
+                or app.removing
+                or self.outside.store.deployments.unfinished(app.name)
+            ):
+                continue
+            try:
+                self._revive(app, stop)
+            except OutOfReach:
+                raise
+            except WindlassError as error:
+                self._tell(app.name, "warning", {"text": f"bringing {app.name} up: {error.message}"})
+
+    # --- one app
+
+    def _revive(self, app: App, stop: Callable[[], bool]) -> None:
+        work = self._work(app.name, stop)
+        if app.live is None:
+            return
+        snapshot = work.snapshot(app.live)
+        wanted = [p for p in snapshot.parts.values() if self._should_run(app, p)]
+        missing = [p for p in wanted if any(work.find(c) is None for c in containers_of(snapshot, p))]
+        resting = [p for p in wanted if not self._is_up(work, snapshot, p)]
+        if not resting:
+            refresh_routes(work, frozenset())
+            return
+        self._tell(app.name, "health", {"text": "bringing up " + ", ".join(p.name for p in resting)})
+        gone = [p for p in missing if not p.in_base]
+        operations = [*(own_networks(snapshot) if gone else ()), *create_parts(snapshot, gone)]
+        for in_base in (True, False):
+            parts = [p.name for p in resting if p.in_base is in_base]
+            operations += bring_layers(snapshot, parts)
+        operations += [SetRestart(containers_of(snapshot, p), p.restart) for p in resting if p.restart != "no"]
+        execute(work, (*operations, SwitchRoutes(snapshot.number)))
+
+    def _should_run(self, app: App, part: Part) -> bool:
+        return part.strategy is not Strategy.JOB and part.name not in app.stopped_services
+
+    def _is_up(self, work: Undertaking, snapshot: Snapshot, part: Part) -> bool:
+        found = [work.find(c) for c in containers_of(snapshot, part)]
+        return all(c is not None and c.state == "running" for c in found)
+
+    def _refresh(self, app: str, stop: Callable[[], bool]) -> None:
+        with self.lock:
+            down = frozenset(self.down.get(app, ()))
+        try:
+            refresh_routes(self._work(app, stop), down)
+        except WindlassError as error:
+            self._tell(app, "warning", {"text": f"routes of {app}: {error.message}"})
+
+    def _welcome(self, app: str, name: str, stop: Callable[[], bool]) -> None:
+        """Back on the edge once its probe passes; one that does not pass stays off until it starts again."""
+        with self.lock:
+            if name not in self.down.get(app, set()):
+                return
+        try:
+            work = self._work(app, stop)
+            part = self._part(work, app, name)
+            if part is not None:
+                gate(work, Gate(part.name, (name,), gate_probe(part)))
+        except (WindlassError, NotFound) as error:
+            self._tell(app, "warning", {"text": f"{name} is back but not ready: {error.message}"})
+            return
+        self._mark(app, name, down=False)
+        self._refresh(app, stop)
+
+    def _part(self, work: Undertaking, app: str, name: str) -> Part | None:
+        current = self.outside.edge.current(app)
+        if current is None:
+            return None
+        service = work.container(name).labels.get("windlass.service", "")
+        return work.snapshot(current.release).parts.get(service)
+
+    def _mark(self, app: str, name: str, down: bool) -> None:
+        with self.lock:
+            names = self.down.setdefault(app, set())
+            if down:
+                names.add(name)
+            else:
+                names.discard(name)
+
+    def _work(self, app: str, stop: Callable[[], bool]) -> Undertaking:
+        return Undertaking(self.outside, app, "", Always(stop), lambda kind, data: self._tell(app, kind, data))
+
+    def _tell(self, app: str, kind: str, data: Mapping[str, Any]) -> None:
+        if kind != "health" or "text" in data:
+            self.outside.store.events.add(self.outside.clock.now(), app, "", kind, dict(data))

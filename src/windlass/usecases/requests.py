@@ -1,0 +1,160 @@
+"""What people ask for: a deployment, a rollback, an end to one. Each becomes a row in the queue at once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from windlass.domain import names
+from windlass.domain.errors import Conflict, NotFound
+from windlass.domain.records import App, Deployment, Job, Release, ReleaseState
+from windlass.domain.release import DeploymentStatus
+from windlass.ports.outside import Outside
+from windlass.usecases.variables import PRIVATE, pack_values
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """`source_kind`: upload (a tar at `upload`) or git (`url`, `ref`). `values` belong to this release."""
+
+    app: str
+    source_kind: str
+    upload: Path | None = None
+    url: str = ""
+    ref: str = ""
+    commit: str = ""
+    compose: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    pull: bool = False
+    force: bool = False
+    yes: bool = False
+
+
+def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
+    """Queue it. A deployment of the same app that still waits is superseded by this newer one."""
+    app = names.docker_name(names.app_name(request.app))
+    for name in request.values:
+        names.variable_name(name)
+    if request.source_kind == "git":
+        names.git_url(request.url, allow_file=True)
+        if request.ref:
+            names.git_ref(request.ref)
+    now = outside.clock.now()
+    _ensure_app(outside, app, now)
+    deployment = Deployment(
+        id=new_id(),
+        app=app,
+        kind="deploy",
+        status=DeploymentStatus.QUEUED,
+        created_at=now,
+        options={
+            "source_kind": request.source_kind,
+            "upload": str(request.upload or ""),
+            "url": names.without_credentials(request.url) if request.url else "",
+            "ref": request.ref,
+            "commit": request.commit,
+            "compose": list(request.compose),
+            "profiles": list(request.profiles),
+            "pull": request.pull,
+            "force": request.force,
+        },
+    )
+    _supersede(outside, app)
+    held = pack_values({**request.values, **_credentials(request)})
+    outside.store.deployments.add(deployment, _job(deployment), held)
+    return deployment
+
+
+def request_rollback(outside: Outside, app: str, to: int | None) -> Deployment:
+    """Queue a deployment of an older release: `to`, or the one that was live before this one."""
+    name = names.docker_name(names.app_name(app))
+    known = outside.store.apps.get(name)
+    target = _rollback_target(outside, known, to)
+    deployment = Deployment(
+        id=new_id(),
+        app=name,
+        kind="rollback",
+        status=DeploymentStatus.QUEUED,
+        created_at=outside.clock.now(),
+        release=target.number,
+        options={"to": target.number},
+    )
+    _supersede(outside, name)
+    outside.store.deployments.add(deployment, _job(deployment))
+    return deployment
+
+
+def cancel(outside: Outside, app: str) -> Deployment:
+    """Ask the unfinished deployment of the app to end; what it did is taken back."""
+    name = names.docker_name(names.app_name(app))
+    outside.store.apps.get(name)
+    unfinished = outside.store.deployments.unfinished(name)
+    if not unfinished:
+        raise Conflict(f"nothing is under way for {app}", code="nothing_to_cancel", hint=f"windlass status {app}")
+    deployment = unfinished[-1]
+    job = outside.store.jobs.request_cancel(deployment.id)
+    if job is not None and job.state == "cancelled":
+        error = {"code": "cancelled", "message": "cancelled before it began", "hint": "", "details": []}
+        return outside.store.deployments.finish(deployment.id, DeploymentStatus.CANCELLED, outside.clock.now(), error)
+    return outside.store.deployments.get(deployment.id)
+
+
+def new_id() -> str:
+    """Not to be guessed: containers carry it as a mark of ownership."""
+    return secrets.token_hex(8)
+
+
+def _credentials(request: DeployRequest) -> dict[str, str]:
+    """The whole URL, when it holds more than may be stored in clear."""
+    if request.url and names.without_credentials(request.url) != request.url:
+        return {PRIVATE + "git.url": request.url}
+    return {}
+
+
+def _ensure_app(outside: Outside, name: str, now: float) -> None:
+    known = outside.store.apps.find(name)
+    if known is None:
+        outside.store.apps.add(App(name=name, created_at=now))
+    elif known.removing:
+        raise Conflict(f"{name} is being removed", code="removing", hint=f"windlass status {name}")
+
+
+def _job(deployment: Deployment) -> Job:
+    at = deployment.created_at
+    return Job(deployment.id, "deployment", deployment.app, {"deployment": deployment.id}, "queued", at, at)
+
+
+def _supersede(outside: Outside, app: str) -> None:
+    for waiting in outside.store.deployments.unfinished(app):
+        if waiting.status is not DeploymentStatus.QUEUED:
+            continue
+        job = outside.store.jobs.request_cancel(waiting.id)
+        if job is not None and job.state == "cancelled":
+            error = {"code": "superseded", "message": "a newer deployment took its place", "hint": "", "details": []}
+            outside.store.deployments.finish(waiting.id, DeploymentStatus.SUPERSEDED, outside.clock.now(), error)
+
+
+def _rollback_target(outside: Outside, app: App, to: int | None) -> Release:
+    releases = outside.store.releases.all(app.name)
+    usable = [r for r in releases if r.state in (ReleaseState.LIVE, ReleaseState.RETIRED) and r.kept]
+    if to is None:
+        earlier = sorted((r for r in usable if r.number != app.live), key=lambda r: r.live_at or 0.0)
+        if not earlier:
+            raise NotFound(
+                f"{app.name} has no earlier release to go back to",
+                code="no_earlier_release",
+                hint=f"windlass releases {app.name}",
+            )
+        return earlier[-1]
+    found = next((r for r in releases if r.number == to), None)
+    if found is None or found not in usable:
+        why = "does not exist" if found is None else "was never live or its images are gone"
+        raise NotFound(
+            f"release {to} of {app.name} {why}",
+            code="release_not_found",
+            hint=f"windlass releases {app.name}",
+        )
+    return found

@@ -1,0 +1,133 @@
+"""Puts an app's routes on a release: from its snapshot and the addresses of its containers to the edge."""
+
+from __future__ import annotations
+
+from windlass.domain.errors import NotFound
+from windlass.domain.parts import containers_of
+from windlass.domain.plan import Drain, SwitchRoutes
+from windlass.domain.release import Snapshot
+from windlass.ports.edge import EdgeApp, EdgeRoute, EdgeServer
+from windlass.ports.outside import Outside
+from windlass.usecases.gates import address_of
+from windlass.usecases.undertaking import Undertaking, load_kept
+
+DRAIN_PAUSE_S = 0.05
+
+
+def switch_routes(work: Undertaking, wanted: SwitchRoutes) -> None:
+    """Write the app's routes and return when the edge has them in force."""
+    snapshot = work.snapshot(wanted.release)
+    fallback = work.snapshot(wanted.fallback) if wanted.fallback is not None else None
+    with work.outside.routes_lock:
+        config = edge_app(work, snapshot, fallback)
+        if work.outside.edge.current(work.app) != config:
+            work.outside.edge.apply(config)
+        share_default_route(work)
+
+
+def refresh_routes(work: Undertaking, down: frozenset[str]) -> None:
+    """Same releases as now, present addresses; containers in `down` are left out."""
+    edge = work.outside.edge
+    with work.outside.routes_lock:
+        current = edge.current(work.app)
+        if current is None:
+            return
+        fallback = work.snapshot(current.fallback_release) if current.fallback_release is not None else None
+        config = edge_app(work, work.snapshot(current.release), fallback, down)
+        if config != current:
+            edge.apply(config)
+
+
+def edge_app(
+    work: Undertaking, snapshot: Snapshot, fallback: Snapshot | None, down: frozenset[str] = frozenset()
+) -> EdgeApp:
+    """The routes of a release; containers named in `down` are left out unless none would remain."""
+    routes = []
+    for route in snapshot.routes:
+        part = snapshot.parts[route.service]
+        servers = _servers(work, snapshot, route.service, route.port, down)
+        behind: tuple[EdgeServer, ...] = ()
+        if fallback is not None and not part.in_base and _answers(fallback, route.service):
+            old_port = next((r.port for r in fallback.routes if r.service == route.service), route.port)
+            behind = _servers(work, fallback, route.service, old_port, frozenset(), running=True)
+        hosts = (route.host,) if route.host else default_hosts(work.outside, snapshot.app)
+        routes.append(EdgeRoute(hosts, route.path, route.priority, route.service, servers, behind))
+        if not route.host and is_only_hostless(work.outside, snapshot.app):
+            routes.append(EdgeRoute((), route.path, route.priority, route.service, servers, behind))
+    return EdgeApp(snapshot.app, snapshot.number, tuple(routes), fallback.number if fallback else None)
+
+
+def _answers(snapshot: Snapshot, service: str) -> bool:
+    return service in snapshot.parts and not snapshot.parts[service].in_base
+
+
+def _servers(
+    work: Undertaking, snapshot: Snapshot, service: str, port: int, down: frozenset[str], running: bool = False
+) -> tuple[EdgeServer, ...]:
+    all_, up = [], []
+    for name in containers_of(snapshot, snapshot.parts[service]):
+        container = work.find(name)
+        if container is None or (running and container.state != "running"):
+            continue
+        server = EdgeServer(address_of(work, container), port)
+        all_.append(server)
+        if name not in down:
+            up.append(server)
+    return tuple(up or all_)
+
+
+def default_hosts(outside: Outside, app: str) -> tuple[str, ...]:
+    return (default_host(app, outside.domain),)
+
+
+def default_host(app: str, domain: str) -> str:
+    """`shop` → shop.localhost, `shop@staging` → staging.shop.localhost."""
+    name, _, environment = app.partition("--")
+    return f"{environment}.{name}.{domain}" if environment else f"{name}.{domain}"
+
+
+def is_only_hostless(outside: Outside, app: str) -> bool:
+    """Whether the server's bare address may lead to this app: no other live app lacks a host of its own."""
+    for other in outside.store.apps.all():
+        if other.name == app or other.live is None:
+            continue
+        try:
+            snapshot = load_kept(outside, other.name, other.live).snapshot
+        except NotFound:
+            continue
+        if any(not r.host for r in snapshot.routes):
+            return False
+    return True
+
+
+def share_default_route(work: Undertaking) -> None:
+    """Another app that had the bare address alone gives it up when this one has no host of its own either."""
+    edge = work.outside.edge
+    for other in work.outside.store.apps.all():
+        if other.name == work.app or other.live is None:
+            continue
+        config = edge.current(other.name)
+        if config is None or not any(not r.hosts for r in config.routes):
+            continue
+        if not is_only_hostless(work.outside, other.name) or _has_hostless(work):
+            kept = tuple(r for r in config.routes if r.hosts)
+            edge.apply(EdgeApp(config.app, config.release, kept, config.fallback_release))
+
+
+def _has_hostless(work: Undertaking) -> bool:
+    config = work.outside.edge.current(work.app)
+    return config is not None and any(default_host(work.app, work.outside.domain) in r.hosts for r in config.routes)
+
+
+def drain(work: Undertaking, wanted: Drain) -> None:
+    """Wait until the edge holds no connection to the old containers, at most `limit_s`."""
+    servers = []
+    for name, port in wanted.targets:
+        container = work.find(name)
+        if container is not None and container.state == "running":
+            servers.append(EdgeServer(address_of(work, container), port))
+    clock = work.outside.clock
+    deadline = clock.monotonic() + wanted.limit_s
+    while servers and work.outside.edge.in_flight(servers) > 0 and clock.monotonic() < deadline:
+        work.control.check()
+        clock.sleep(DRAIN_PAUSE_S)

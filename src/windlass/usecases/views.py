@@ -1,0 +1,218 @@
+"""What is shown of apps, releases and deployments: the documents of the API, read only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from windlass.domain import names
+from windlass.domain.errors import NotFound, OutOfReach
+from windlass.domain.records import App, Deployment, Event, Release, StepRecord
+from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_project, generation_project
+from windlass.ports.engine import Container
+from windlass.ports.outside import Outside
+from windlass.usecases.routes import default_host, is_only_hostless
+from windlass.usecases.undertaking import load_kept
+
+
+def shown(app: str) -> str:
+    """The app's name as people write it: `shop--staging` is shop@staging."""
+    return app.replace("--", "@")
+
+
+def deployment_document(outside: Outside, id: str) -> dict[str, Any]:
+    """One deployment, with the fields that `deploy --json` prints."""
+    return describe_deployment(outside, outside.store.deployments.get(id))
+
+
+def describe_deployment(outside: Outside, deployment: Deployment) -> dict[str, Any]:
+    urls = _urls(outside, deployment)
+    ended = deployment.ended_at or outside.clock.now()
+    live = deployment.live_at
+    return {
+        "app": shown(deployment.app),
+        "release": deployment.release,
+        "previous": deployment.previous,
+        "deployment": deployment.id,
+        "kind": deployment.kind,
+        "status": deployment.status.value,
+        "url": urls[0] if urls else "",
+        "urls": urls,
+        "seconds": round(ended - deployment.created_at, 3),
+        "live_seconds": round(live - deployment.created_at, 3) if live else None,
+        "created_at": deployment.created_at,
+        "steps": [_step(s, outside.clock.now()) for s in sorted(deployment.steps, key=_order)],
+        "error": deployment.error,
+        "report": deployment.report or None,
+        "position": _position(outside, deployment),
+    }
+
+
+def _order(step: StepRecord) -> int:
+    return STEPS.index(step.name) if step.name in STEPS else len(STEPS)
+
+
+def _step(step: StepRecord, now: float) -> dict[str, Any]:
+    seconds = round((step.ended_at or now) - step.started_at, 3)
+    return {"name": step.name, "status": step.status, "seconds": seconds, "parts": [dict(p) for p in step.parts]}
+
+
+def _position(outside: Outside, deployment: Deployment) -> int | None:
+    if deployment.status is not DeploymentStatus.QUEUED:
+        return None
+    return outside.store.jobs.position(deployment.id)
+
+
+def _urls(outside: Outside, deployment: Deployment) -> list[str]:
+    number = deployment.release
+    if number is None or deployment.live_at is None and deployment.status is not DeploymentStatus.UNCHANGED:
+        app = outside.store.apps.find(deployment.app)
+        number = app.live if app else None
+    return [r["url"] for r in _routes(outside, deployment.app, number)] if number is not None else []
+
+
+def _routes(outside: Outside, app: str, release: int) -> list[dict[str, Any]]:
+    try:
+        snapshot = load_kept(outside, app, release).snapshot
+    except NotFound:
+        return []
+    default = default_host(app, outside.domain)
+    found = [_route(outside, r.host or default, r.path, r.service, r.port) for r in snapshot.routes]
+    if any(not r.host for r in snapshot.routes) and is_only_hostless(outside, app):
+        first = next(r for r in snapshot.routes if not r.host)
+        found += [_route(outside, a, first.path, first.service, first.port) for a in outside.machine.addresses()[:1]]
+    return sorted(found, key=lambda r: r["host"] != default)
+
+
+def _route(outside: Outside, host: str, path: str, service: str, port: int) -> dict[str, Any]:
+    suffix = "" if outside.http_port == 80 else f":{outside.http_port}"
+    url = f"http://{host}{suffix}{path if path != '/' else ''}"
+    return {"host": host, "path": path, "service": service, "port": port, "url": url}
+
+
+def status_document(outside: Outside, app: str) -> dict[str, Any]:
+    """What runs of an app, where it is reached, and what is under way."""
+    known = outside.store.apps.get(_name(app))
+    unfinished = outside.store.deployments.unfinished(known.name)
+    document: dict[str, Any] = {
+        "app": shown(known.name),
+        "live": known.live,
+        "running": known.running,
+        "services": [],
+        "routes": _routes(outside, known.name, known.live) if known.live is not None else [],
+        "deployment": describe_deployment(outside, unfinished[-1]) if unfinished else None,
+        "warm": known.warm,
+        "engine": "ok",
+    }
+    if known.live is None:
+        return document
+    snapshot = load_kept(outside, known.name, known.live).snapshot
+    try:
+        containers = outside.engine.containers({"windlass.instance": outside.instance, "windlass.app": known.name})
+    except OutOfReach as error:
+        return document | {"engine": error.message, "services": _services(snapshot, [])}
+    return document | {"services": _services(snapshot, containers)}
+
+
+def _services(snapshot: Snapshot, containers: list[Container]) -> list[dict[str, Any]]:
+    found = []
+    for part in snapshot.parts.values():
+        project = base_project(snapshot.app) if part.in_base else generation_project(snapshot.app, snapshot.number)
+        own = [
+            c
+            for c in containers
+            if c.labels.get("com.docker.compose.project") == project and c.labels.get("windlass.service") == part.name
+        ]
+        found.append(
+            {
+                "name": part.name,
+                "role": part.role.value,
+                "strategy": part.strategy.value,
+                "state": _state(part.strategy.value, own, part.replicas),
+                "containers": [_container(c) for c in sorted(own, key=lambda c: c.name)],
+            }
+        )
+    return found
+
+
+def _state(strategy: str, containers: list[Container], wanted: int) -> str:
+    if strategy == "job":
+        return "done" if not containers or all(c.exit_code == 0 for c in containers) else "failed"
+    running = [c for c in containers if c.state == "running"]
+    if len(running) >= wanted:
+        return "running"
+    return "degraded" if running else "stopped"
+
+
+def _container(container: Container) -> dict[str, Any]:
+    release = container.labels.get("windlass.release", "")
+    return {
+        "id": container.id[:12],
+        "name": container.name,
+        "release": int(release) if release.isdigit() else None,
+        "state": container.state,
+        "health": container.health or ("running" if container.state == "running" else "none"),
+        "restarts": container.restarts,
+        "exit_code": container.exit_code,
+    }
+
+
+def apps_document(outside: Outside) -> dict[str, Any]:
+    return {"items": [_app(outside, a) for a in outside.store.apps.all()]}
+
+
+def _app(outside: Outside, app: App) -> dict[str, Any]:
+    routes = _routes(outside, app.name, app.live) if app.live is not None else []
+    unfinished = outside.store.deployments.unfinished(app.name)
+    return {
+        "app": shown(app.name),
+        "live": app.live,
+        "running": app.running,
+        "url": routes[0]["url"] if routes else "",
+        "deployment": unfinished[-1].status.value if unfinished else None,
+        "created_at": app.created_at,
+    }
+
+
+def releases_document(outside: Outside, app: str) -> dict[str, Any]:
+    known = outside.store.apps.get(_name(app))
+    return {"items": [_release(r, known) for r in outside.store.releases.all(known.name)]}
+
+
+def _release(release: Release, app: App) -> dict[str, Any]:
+    return {
+        "release": release.number,
+        "state": release.state.value,
+        "live": release.number == app.live,
+        "commit": release.commit,
+        "source": release.source,
+        "ref": release.ref,
+        "created_at": release.created_at,
+        "live_at": release.live_at,
+        "images": dict(release.images),
+        "can_roll_back": release.kept and release.state.value == "retired",
+    }
+
+
+def events_document(outside: Outside, app: str, after: int) -> dict[str, Any]:
+    known = outside.store.apps.get(_name(app))
+    return {"items": [event_document(e) for e in outside.store.events.after(after, app=known.name)]}
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "at": event.at,
+        "app": shown(event.app),
+        "deployment": event.deployment,
+        "kind": event.kind,
+        "data": dict(event.data),
+    }
+
+
+def deployments_document(outside: Outside, app: str) -> dict[str, Any]:
+    known = outside.store.apps.get(_name(app))
+    return {"items": [describe_deployment(outside, d) for d in outside.store.deployments.of_app(known.name)]}
+
+
+def _name(app: str) -> str:
+    return names.docker_name(names.app_name(app))
