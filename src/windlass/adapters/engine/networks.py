@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -35,7 +36,9 @@ class Networks(Speaker):
     def create_network(
         self, name: str, subnet: str, internal: bool, labels: Mapping[str, str], ip_range: str = ""
     ) -> str:
-        pool = IPAMPool(subnet=subnet, iprange=ip_range or None)
+        # Left to the engine, the gateway would be the first address of the range, and its place would move with it.
+        gateway = str(next(ipaddress.ip_network(subnet).hosts()))
+        pool = IPAMPool(subnet=subnet, iprange=ip_range or None, gateway=gateway)
         with self._connection.call(f"network {name}") as api:
             made = api.create_network(
                 checked(name),
