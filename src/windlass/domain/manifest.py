@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -59,7 +59,7 @@ def _compose_files(value: Any) -> Any:
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$", "examples": ["10s", "5m"]}
 
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCHEMA)]
-Argv = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
+Argv = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ComposeFiles = Annotated[
@@ -171,7 +171,7 @@ class Manifest(_Part):
     compose: ComposeFiles = Field((), description="Default: Compose's own discovery.")
     profiles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     keep_warm: Seconds = Field(0.0, description="How long the old version runs on after a switch.")
-    networks: Mapping[str, Annotated[str, Field(pattern="^create$")]] = Field(
+    networks: Mapping[str, Literal["create"]] = Field(
         default_factory=dict, description="External networks that windlass may create."
     )
     routes: tuple[RouteRule, ...] | None = None
