@@ -36,11 +36,16 @@ class Document:
 
     def place(self, path: Sequence[str | int]) -> str:
         """`compose.yaml:12:5` of the value, or of the nearest thing around it."""
+        line, column = self.position(path)
+        return f"{self.name}:{line}:{column}" if line else self.name
+
+    def position(self, path: Sequence[str | int]) -> tuple[int, int]:
+        """Line and column, (0, 0) for the file as a whole."""
         for length in range(len(path), 0, -1):
             mark = self.marks.get(tuple(path[:length]))
             if mark is not None:
-                return f"{self.name}:{mark[0]}:{mark[1]}"
-        return self.name
+                return mark
+        return 0, 0
 
 
 def parse_yaml(content: bytes | str, name: str) -> Document:

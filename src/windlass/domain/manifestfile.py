@@ -53,7 +53,8 @@ def parse_manifest(content: bytes | str, app: str = "") -> Manifest:
     try:
         found = Manifest.model_validate(_without_nulls(document.data))
     except ValidationError as wrong:
-        problems += [_problem(document, error) for error in wrong.errors(include_url=False, include_input=False)]
+        errors = wrong.errors(include_url=False, include_input=False)
+        problems += [_problem(document, e) for e in sorted(errors, key=lambda e: document.position(e["loc"]))]
         raise refuse(problems, message=_headline(problems)) from wrong
     if app and found.name and found.name != names.split_app(app)[0]:
         raise refuse([_other_name(document, found.name, app)])
@@ -85,17 +86,17 @@ def _problem(document: Document, error: ErrorDetails) -> Detail:
         meant = f"; did you mean `{close}`?" if close else ""
         fix = f"write `{close}` in {where}" if close else f"take it out of {where}"
         return Detail("unknown_key", name, f"{where}: unknown key `{key}`{meant}", fix)
-    return Detail(
-        "value_invalid", name, f"{where}: `{name}` {_words(error)}".replace("` : ", "`: "), f"correct {where}"
-    )
+    words = _words(error)
+    message = f"{where}: `{name}`{words}" if words.startswith(":") else f"{where}: `{name}` {words}"
+    return Detail("value_invalid", name, message, f"correct {where}")
 
 
 def _words(error: ErrorDetails) -> str:
     cause = (error.get("ctx") or {}).get("error")
     if isinstance(cause, ValueError):
         return str(cause)
-    text = error["msg"]
-    return _WORDS.get(error["type"]) or text[:1].lower() + text[1:].replace("Input should be", "must be")
+    text = error["msg"].replace("Input should be", "must be").replace("String should match", "must match")
+    return _WORDS.get(error["type"]) or text
 
 
 def _dotted(path: Sequence[str | int]) -> str:
