@@ -19,9 +19,7 @@ def switch_routes(work: Undertaking, wanted: SwitchRoutes) -> None:
     snapshot = work.snapshot(wanted.release)
     fallback = work.snapshot(wanted.fallback) if wanted.fallback is not None else None
     with work.outside.routes_lock:
-        config = edge_app(work, snapshot, fallback)
-        if work.outside.edge.current(work.app) != config:
-            work.outside.edge.apply(config)
+        work.outside.edge.apply(edge_app(work, snapshot, fallback))
         share_default_route(work)
 
 
@@ -41,20 +39,33 @@ def refresh_routes(work: Undertaking, down: frozenset[str]) -> None:
 def edge_app(
     work: Undertaking, snapshot: Snapshot, fallback: Snapshot | None, down: frozenset[str] = frozenset()
 ) -> EdgeApp:
-    """The routes of a release; containers named in `down` are left out unless none would remain."""
+    """The routes of a release; containers named in `down` are left out unless none would remain.
+
+    A service of which nothing runs keeps the servers it had: its address answers 502, and its host cannot fall to
+    another app. Containers that do not run have no address to be listed by.
+    """
     routes = []
+    had = _in_force(work)
     for route in snapshot.routes:
         part = snapshot.parts[route.service]
         servers = _servers(work, snapshot, route.service, route.port, down)
         behind: tuple[EdgeServer, ...] = ()
         if fallback is not None and not part.in_base and _answers(fallback, route.service):
             old_port = next((r.port for r in fallback.routes if r.service == route.service), route.port)
-            behind = _servers(work, fallback, route.service, old_port, frozenset(), running=True)
+            behind = _servers(work, fallback, route.service, old_port, frozenset())
         hosts = (route.host,) if route.host else default_hosts(work.outside, snapshot.app)
+        servers = servers or had.get((hosts, route.path), ())
+        if not servers:
+            continue
         routes.append(EdgeRoute(hosts, route.path, route.priority, route.service, servers, behind))
         if not route.host and is_only_hostless(work.outside, snapshot.app):
             routes.append(EdgeRoute((), route.path, route.priority, route.service, servers, behind))
     return EdgeApp(snapshot.app, snapshot.number, tuple(routes), fallback.number if fallback else None)
+
+
+def _in_force(work: Undertaking) -> dict[tuple[tuple[str, ...], str], tuple[EdgeServer, ...]]:
+    current = work.outside.edge.current(work.app)
+    return {(r.hosts, r.path): r.servers for r in current.routes} if current is not None else {}
 
 
 def _answers(snapshot: Snapshot, service: str) -> bool:
@@ -62,12 +73,12 @@ def _answers(snapshot: Snapshot, service: str) -> bool:
 
 
 def _servers(
-    work: Undertaking, snapshot: Snapshot, service: str, port: int, down: frozenset[str], running: bool = False
+    work: Undertaking, snapshot: Snapshot, service: str, port: int, down: frozenset[str]
 ) -> tuple[EdgeServer, ...]:
     all_, up = [], []
     for name in containers_of(snapshot, snapshot.parts[service]):
         container = work.find(name)
-        if container is None or (running and container.state != "running"):
+        if container is None or container.state not in ("running", "paused"):
             continue
         server = EdgeServer(address_of(work, container), port)
         all_.append(server)
