@@ -25,7 +25,8 @@ EXIT_HEADER = "windlass-exit-code"
 PARAMETERS_FIELD = "parameters"
 SOURCE_FIELD = "source"
 
-EVENT_END = "end"  # the last message of a deployment's stream: its final document
+EVENT_END = "end"  # the last message of a stream; of a deployment's: its final document
+EVENT_ERROR = "failure"  # instead of it: an error document
 
 EXIT_OF_STATUS: Mapping[str, int] = {
     "live": 0,

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from windlass.cli.connections import explain, open_connection
 from windlass.cli.session import Target
 from windlass.domain.errors import OutOfReach, WindlassError
-from windlass.wire import API, EXIT_HEADER, PARAMETERS_FIELD, SOURCE_FIELD, error_from
+from windlass.wire import API, EVENT_ERROR, EXIT_HEADER, PARAMETERS_FIELD, SOURCE_FIELD, error_from
 
 READ_S = 30.0
 WORK_S = 900.0
@@ -89,7 +89,10 @@ class Client:
             response = connection.getresponse()
             if response.status != 200:
                 self._document(response)
-            yield from read_messages(response)
+            for message in read_messages(response):
+                if message.kind == EVENT_ERROR:
+                    raise error_from(message.data, 500, None)
+                yield message
         except (OSError, http.client.HTTPException) as error:
             raise explain(self._target, error) from error
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Request
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -12,7 +12,7 @@ from windlass.domain.errors import Usage
 from windlass.domain.names import git_ref, git_url
 from windlass.domain.records import Deployment
 from windlass.ports.outside import Outside
-from windlass.usecases import preview, requests, variables, views
+from windlass.usecases import preview, requests, views
 from windlass.web.inputs import App, Document, World
 from windlass.web.stream import deployment_messages, respond
 from windlass.web.uploads import Incoming, receive
@@ -48,7 +48,7 @@ _FORM: dict[str, Any] = {
 async def deploy(app: App, request: Request, outside: World) -> Document:
     """Deploy an upload or a Git source; answers at once with the queued deployment."""
     async with receive(request, outside, request.app.state.options.upload_limit) as incoming:
-        wanted = _wanted(app, incoming)
+        wanted = await run_in_threadpool(_wanted, outside, app, incoming)
         deployment = await run_in_threadpool(requests.request_deploy, outside, wanted)
         incoming.keep = True
     return await run_in_threadpool(views.deployment_document, outside, deployment.id)
@@ -58,15 +58,14 @@ async def deploy(app: App, request: Request, outside: World) -> Document:
 async def plan(app: App, request: Request, outside: World) -> Document:
     """What a deploy would do, and every reason why it would be refused."""
     async with receive(request, outside, request.app.state.options.upload_limit) as incoming:
-        return await run_in_threadpool(preview.plan, outside, _wanted(app, incoming))
+        wanted = await run_in_threadpool(_wanted, outside, app, incoming)
+        return await run_in_threadpool(preview.plan, outside, wanted)
 
 
 @router.get("/apps/{app}/deployments")
-def list_deployments(app: App, outside: World, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Document:
+def list_deployments(app: App, outside: World) -> Document:
     """The deployments of an app, newest first."""
-    outside.store.apps.get(app)
-    found = outside.store.deployments.of_app(app, limit)
-    return {"items": [views.deployment_document(outside, d.id) for d in found]}
+    return views.deployments_document(outside, app)
 
 
 @router.post("/apps/{app}/rollback", status_code=202)
@@ -112,7 +111,7 @@ def _told(outside: Outside, deployment: Deployment) -> Document:
     return views.deployment_document(outside, deployment.id)
 
 
-def _wanted(app: str, incoming: Incoming) -> requests.DeployRequest:
+def _wanted(outside: Outside, app: str, incoming: Incoming) -> requests.DeployRequest:
     body = incoming.body
     _check_source(body, incoming)
     return requests.DeployRequest(
@@ -124,7 +123,7 @@ def _wanted(app: str, incoming: Incoming) -> requests.DeployRequest:
         commit=body.commit,
         compose=tuple(body.compose),
         profiles=tuple(body.profiles),
-        values=_values(body),
+        values=_values(outside, body),
         pull=body.pull,
         force=body.force,
         yes=body.yes,
@@ -133,7 +132,7 @@ def _wanted(app: str, incoming: Incoming) -> requests.DeployRequest:
 
 def _check_source(body: DeployBody, incoming: Incoming) -> None:
     if body.source_kind == "git":
-        git_url(body.url)
+        git_url(body.url, allow_file=True)
         if body.ref:
             git_ref(body.ref)
         if incoming.upload is not None:
@@ -142,9 +141,9 @@ def _check_source(body: DeployBody, incoming: Incoming) -> None:
         raise Usage("source_kind is upload with a file, or git with a url", code="source_invalid")
 
 
-def _values(body: DeployBody) -> dict[str, str]:
+def _values(outside: Outside, body: DeployBody) -> dict[str, str]:
     """Files first, in order; what was set by name wins."""
     found: dict[str, str] = {}
     for text in body.env:
-        found |= variables.parse_dotenv(text)
+        found |= outside.compose.read_env(text)
     return found | body.values

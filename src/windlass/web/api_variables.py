@@ -20,22 +20,19 @@ def list_variables(app: App, outside: World, reveal: bool = False) -> Document:
 @router.put("/apps/{app}/env")
 def set_variables(app: App, outside: World, body: ValuesBody) -> Document:
     """Set variables; the others stay. Used by the next deploy."""
-    variables.set_variables(outside, app, body.values)
-    return variables.list_variables(outside, app, False)
+    return variables.set_variables(outside, app, body.values)
 
 
 @router.post("/apps/{app}/env/unset")
 def unset_variables(app: App, outside: World, body: NamesBody) -> Document:
     """Forget variables."""
-    variables.unset_variables(outside, app, body.names)
-    return variables.list_variables(outside, app, False)
+    return variables.unset_variables(outside, app, body.names)
 
 
 @router.post("/apps/{app}/env/import")
 def import_variables(app: App, outside: World, body: ImportBody) -> Document:
     """Set every variable of a dotenv text."""
-    variables.import_variables(outside, app, body.text)
-    return variables.list_variables(outside, app, False)
+    return variables.import_variables(outside, app, body.text)
 
 
 @router.get("/apps/{app}/consents")

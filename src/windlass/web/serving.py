@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +57,9 @@ class Serving:
             server.should_exit = True
 
     async def _run(self, on_ready: Callable[[], None]) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
         tasks = [
             asyncio.create_task(server.serve([bound]))
             for server, bound in zip(self._servers, self._sockets, strict=True)
@@ -67,7 +72,7 @@ class Serving:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to main.py: there are several servers in this process, and more than servers to end."""
+    """Leaves the signals to `Serving`: there may be several servers in this process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -12,26 +12,16 @@ from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
+from windlass.domain.errors import WindlassError
 from windlass.domain.records import Event
 from windlass.ports.outside import Outside
 from windlass.usecases import views
 from windlass.web.feed import Feed
-from windlass.wire import EVENT_END
+from windlass.wire import EVENT_END, EVENT_ERROR, error_document
 
 PING_S = 10
 PAGE = 500
 _QUEUE = 1000
-
-
-def event_document(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "at": event.at,
-        "app": event.app,
-        "deployment": event.deployment,
-        "kind": event.kind,
-        "data": dict(event.data),
-    }
 
 
 def respond(messages: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
@@ -48,7 +38,7 @@ async def deployment_messages(
         page = await run_in_threadpool(_page, outside, deployment, last)
         for event in page:
             last = event.id
-            yield _message(event.kind, event_document(event), event.id)
+            yield _message(event.kind, views.event_document(event), event.id)
         if len(page) == PAGE:
             continue
         if final:
@@ -68,8 +58,8 @@ async def line_messages(
         while (item := await reader.next()) is not None:
             yield _message("line", item)
         if reader.error is not None:
-            raise reader.error
-        if not feed.closed:
+            yield _message(EVENT_ERROR, error_document(reader.error))
+        elif not feed.closed:
             yield _message(EVENT_END, {})
     finally:
         reader.stop()
@@ -79,7 +69,7 @@ class _Reader:
     """Moves lines from a thread into the event loop; a full queue makes the thread wait."""
 
     def __init__(self, lines: Callable[[Callable[[], bool]], Iterator[dict[str, Any]]], feed: Feed) -> None:
-        self.error: Exception | None = None
+        self.error: WindlassError | None = None
         self._lines = lines
         self._feed = feed
         self._stopped = threading.Event()
@@ -109,6 +99,8 @@ class _Reader:
             for item in self._lines(self._is_over):
                 if not self._put(item):
                     return
+        except WindlassError as error:
+            self.error = error
         finally:
             self._put(None)
 

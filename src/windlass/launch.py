@@ -1,0 +1,192 @@
+"""Starts the control plane in the background, replaces it, waits for it, and ends it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from windlass import __version__, settings
+from windlass.adapters import daemon, systemd
+from windlass.adapters.daemon import Locks
+from windlass.cli.client import Client
+from windlass.cli.connections import is_loopback
+from windlass.cli.session import Target, UpOptions
+from windlass.domain.errors import Failed, NotAllowed, OutOfReach, Refused, Usage, WindlassError
+from windlass.domain.names import cidr
+from windlass.settings import Settings
+from windlass.wire import error_from
+
+API_WAIT_S = 30.0
+EDGE_WAIT_S = 180.0
+
+Say = Callable[[str], None]
+
+
+def up(options: UpOptions, say: Say) -> dict[str, Any]:
+    """Start the control plane, or replace one of another version or with other settings; wait until it answers."""
+    wanted = _wanted(options)
+    locks = locks_of(wanted)
+    with daemon.held(locks.starting, API_WAIT_S):
+        token = _new_token(wanted)
+        if options.systemd or not _is_current(wanted, locks):
+            _replace(wanted, locks, options.systemd)
+        _wait_for_api(wanted, locks)
+    return _wait_for_edge(wanted, say) | {"token": token}
+
+
+def down(known: Settings, stop_edge: Callable[[], None] | None, say: Say) -> dict[str, Any]:
+    """Stop the control plane, then the edge by `stop_edge`; what is not there is no error."""
+    document = {"home": str(known.home), "was_running": False, "edge_stopped": False}
+    if not known.instance:
+        return document
+    locks = locks_of(known)
+    with daemon.held(locks.starting, API_WAIT_S):
+        if systemd.unit_file(known.instance).exists():
+            systemd.disable(known.instance)
+        document["was_running"] = daemon.stop(locks)
+        known.socket.unlink(missing_ok=True)
+    if stop_edge is not None:
+        say("stopping the edge")
+        stop_edge()
+    return document | {"edge_stopped": stop_edge is not None}
+
+
+def locks_of(known: Settings) -> Locks:
+    run = known.home / "run"
+    return Locks(supervisor=known.pid_file, server=run / "server.pid", starting=run / "starting.lock")
+
+
+def _wanted(options: UpOptions) -> Settings:
+    """The settings asked for, checked and written to the home."""
+    found = settings.load(options.home)
+    wanted = replace(
+        found,
+        http_port=options.http_port or found.http_port,
+        https_port=options.https_port or found.https_port,
+        listen=found.listen if options.listen is None else options.listen,
+        pool=found.pool if options.pool is None else cidr(options.pool),
+    )
+    if wanted.listen:
+        _check_listen(wanted.listen)
+    try:
+        return settings.save(wanted)
+    except OSError as error:
+        raise NotAllowed(
+            f"the home {wanted.home} cannot be written: {error.strerror}", code="home_not_writable", hint="--home DIR"
+        ) from error
+
+
+def _check_listen(address: str) -> None:
+
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise Usage(f"--listen {address}: is not HOST:PORT", hint="windlass up --listen 127.0.0.1:9000")
+    if not is_loopback(host.strip("[]")):
+        raise Refused(
+            f"--listen {address}: off this machine the API is served with TLS only, and there is no certificate yet",
+            code="tls_required",
+            hint=f"windlass up --listen 127.0.0.1:{port}, and reach it through an SSH tunnel",
+        )
+
+
+def _new_token(wanted: Settings) -> str | None:
+    """The API's first token, shown once; only its hash is kept. None when there is one already, or none is needed."""
+
+    file = wanted.home / "api.token"
+    if not wanted.listen or file.exists():
+        return None
+    token = secrets.token_urlsafe(32)
+    temporary = file.with_suffix(".new")
+    temporary.touch(0o600)
+    temporary.write_text(hashlib.sha256(token.encode()).hexdigest() + "\n")
+    temporary.replace(file)
+    return token
+
+
+def identity_of(known: Settings) -> str:
+    """Changes when a running control plane has to be replaced."""
+    token = known.home / "api.token"
+    facts = {k: str(v) for k, v in asdict(known).items()} | {"version": __version__, "python": sys.executable}
+    kept = token.read_text() if token.exists() else ""
+    return hashlib.sha256((json.dumps(facts, sort_keys=True) + kept).encode()).hexdigest()[:16]
+
+
+def _is_current(wanted: Settings, locks: Locks) -> bool:
+
+    supervised = daemon.holder(locks.supervisor) is not None or systemd.unit_file(wanted.instance).exists()
+    if not supervised or daemon.holder(locks.server) is None:
+        return False
+    try:
+        return bool(_control(wanted)["identity"] == identity_of(wanted))
+    except WindlassError:
+        return False
+
+
+def _replace(wanted: Settings, locks: Locks, with_systemd: bool) -> None:
+
+    unit = systemd.unit_file(wanted.instance)
+    if with_systemd:
+        systemd.check_systemd()
+    if unit.exists():
+        systemd.disable(wanted.instance)
+    daemon.stop(locks)
+    failure_file(wanted).unlink(missing_ok=True)
+    if with_systemd or unit.exists():
+        systemd.enable(wanted.instance, daemon.server_command(wanted.home), daemon.environment(wanted.home))
+    else:
+        daemon.start(locks, wanted.log_file, wanted.home)
+
+
+def _control(known: Settings) -> dict[str, Any]:
+
+    return Client(Target(known.home, known.socket)).get("control")
+
+
+def _wait_for_api(wanted: Settings, locks: Locks) -> None:
+
+    deadline = time.monotonic() + API_WAIT_S
+    failure = failure_file(wanted)
+    while time.monotonic() < deadline:
+        try:
+            if _control(wanted)["pid"] == daemon.holder(locks.server):
+                return
+        except OutOfReach:
+            pass
+        if failure.exists():
+            daemon.stop(locks)
+            told = json.loads(failure.read_text())
+            raise error_from(told, 500, told["exit_code"])
+        time.sleep(0.05)
+    last = "\n".join(daemon.last_lines(wanted.log_file))
+    raise Failed(f"the control plane did not answer within {API_WAIT_S:.0f} s:\n{last}", code="start_failed")
+
+
+def _wait_for_edge(wanted: Settings, say: Say) -> dict[str, Any]:
+    """The control plane's document once the edge answers; raises what keeps the edge from it."""
+    deadline = time.monotonic() + EDGE_WAIT_S
+    told = time.monotonic() + 2.0
+    while True:
+        document = _control(wanted)
+        edge = document["edge"]
+        if edge["state"] == "ready":
+            return document
+        if edge["state"] == "failed":
+            raise error_from(edge, 500, edge["exit_code"])
+        now = time.monotonic()
+        if now > deadline:
+            raise Failed("the edge did not come up; the control plane runs", code="edge_slow", hint="windlass doctor")
+        if now > told:
+            say("preparing the edge …")
+            told = deadline
+        time.sleep(0.05)
+
+
+def failure_file(known: Settings) -> Path:
+    return known.home / "run" / "start-failure.json"

@@ -1,0 +1,256 @@
+"""Joins the parts: builds the adapters from the settings, and runs the command line or the control plane."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from windlass import __version__, settings
+from windlass.cli.session import Target, UpOptions
+from windlass.domain.errors import WindlassError
+from windlass.settings import HOME_VARIABLE, Settings
+from windlass.wire import error_document
+
+if TYPE_CHECKING:
+    from windlass.ports.edge import Edge
+    from windlass.ports.engine import Engine
+    from windlass.ports.outside import Outside
+    from windlass.ports.store import Store
+    from windlass.worker import Worker
+
+LOCK_WAIT_S = 30.0
+STOP_WAIT_S = 2.0
+EDGE_CHECK_S = 30.0
+EDGE_RETRY_S = 2.0
+REDACTION_S = 2.0
+
+Say = Callable[[str], None]
+
+
+def main() -> None:
+    """The command `windlass`. Whatever a command needs beyond the line is imported when it is needed."""
+    from windlass.cli.app import run
+
+    try:
+        known = settings.load()
+        url = os.environ.get("WINDLASS_URL", "")
+        target = Target(known.home, known.socket, url, os.environ.get("WINDLASS_TOKEN", "") if url else "")
+        sys.exit(run(sys.argv[1:], target, _Launcher()))
+    except Exception as error:
+        if os.environ.get("WINDLASS_DEBUG"):
+            raise
+        words = (
+            f"error: unexpected {type(error).__name__}: {error}\nnext:  WINDLASS_DEBUG=1 shows where; please report it"
+        )
+        print(words, file=sys.stderr)
+        sys.exit(WindlassError.exit_code)
+
+
+class _Launcher:
+    """up, down and serve, for the command line."""
+
+    def up(self, options: UpOptions, say: Say) -> dict[str, Any]:
+        from windlass import launch
+
+        return launch.up(options, say)
+
+    def down(self, home: Path | None, edge: bool, say: Say) -> dict[str, Any]:
+        from windlass import launch
+
+        known = settings.load(home)
+        stop_edge = (lambda: build_edge(known, build_engine(known)).stop()) if edge else None
+        return launch.down(known, stop_edge, say)
+
+    def serve(self, home: Path | None) -> None:
+        known = settings.load(home)
+        os.environ[HOME_VARIABLE] = str(known.home)
+        ControlPlane(known if known.instance else settings.save(known)).run()
+
+
+def build_engine(known: Settings) -> Engine:
+    from windlass.adapters.engine.engine import DockerEngine
+
+    return DockerEngine(known.docker_host)
+
+
+def build_edge(known: Settings, engine: Engine) -> Edge:
+    from windlass.adapters.edge.container import Address
+    from windlass.adapters.edge.edge import TraefikEdge
+    from windlass.adapters.machine import LocalMachine
+
+    return TraefikEdge(engine, known.home / "edge", Address(known.instance, known.http_port), LocalMachine().holder)
+
+
+def build_outside(known: Settings, store: Store) -> Outside:
+    from windlass.adapters.clock import SystemClock
+    from windlass.adapters.compose import ComposeProgram
+    from windlass.adapters.git import GitCli
+    from windlass.adapters.machine import LocalMachine
+    from windlass.adapters.probe import NetworkProber
+    from windlass.adapters.trees import FolderTrees
+    from windlass.ports.outside import Outside
+
+    engine = build_engine(known)
+    return Outside(
+        instance=known.instance,
+        store=store,
+        engine=engine,
+        compose=ComposeProgram(known.docker_host),
+        git=GitCli(),
+        trees=FolderTrees(known.home),
+        edge=build_edge(known, engine),
+        prober=NetworkProber(),
+        machine=LocalMachine(),
+        clock=SystemClock(),
+        pool=known.pool,
+        http_port=known.http_port,
+    )
+
+
+class ControlPlane:
+    """API, worker, reconciler and the keeper of the edge, in one process."""
+
+    def __init__(self, known: Settings) -> None:
+        from windlass.launch import identity_of
+
+        self._known = known
+        self._started_at = time.time()
+        self._identity = identity_of(known)
+        self._stopping = threading.Event()
+        self._edge: dict[str, Any] = {"state": "starting", "http_port": known.http_port}
+
+    def run(self) -> None:
+        """Until SIGTERM; what runs then is left as it is, for the next start to take up."""
+        from windlass.adapters import daemon
+        from windlass.launch import failure_file, locks_of
+
+        daemon.hold(locks_of(self._known).server, LOCK_WAIT_S)
+        failure = failure_file(self._known)
+        try:
+            self._run()
+        except WindlassError as error:
+            failure.write_text(json.dumps(error_document(error) | {"exit_code": error.exit_code}))
+            raise
+        daemon.end_children()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # threads that wait for the engine or for a child have nothing left to do
+
+    def _run(self) -> None:
+        from windlass.adapters.log import open_log
+        from windlass.adapters.store.store import open_store
+        from windlass.web.options import WebOptions
+        from windlass.web.server import build_app
+        from windlass.web.serving import Listeners, Serving
+
+        known = self._known
+        url = known.database_url or f"sqlite:///{known.home / 'windlass.db'}"
+        store = open_store(url, known.home / "secret.key")
+        outside = build_outside(known, store)
+        open_log(known.log_file, LogRedaction(outside))
+        options = WebOptions(_token_hash(known), known.upload_limit, self.describe)
+        serving = Serving(build_app(outside, options), Listeners(known.socket, known.listen))
+        worker = _build_worker(outside)
+        serving.run(lambda: self._go(outside, worker))
+        self._stopping.set()
+        worker.stop()
+        worker.join(STOP_WAIT_S)
+        store.close()
+
+    def _go(self, outside: Outside, worker: Worker) -> None:
+        """Everything beside the API; begun when that answers."""
+        from windlass.adapters.owner import owner_alive
+        from windlass.usecases.reconcile import Reconciler
+
+        outside.store.jobs.release_owner(owner_alive)
+        worker.start()
+        reconciler = Reconciler(outside)
+        self._in_background("reconciler", lambda: reconciler.run(self._stopping.is_set))
+        self._in_background("edge", lambda: self._keep_edge(outside.edge))
+
+    def _in_background(self, name: str, work: Callable[[], None]) -> None:
+        """In a thread, begun again after whatever error."""
+        import structlog
+
+        def run() -> None:
+            while not self._stopping.is_set():
+                try:
+                    work()
+                except Exception:
+                    structlog.get_logger(name).exception("it failed and is begun again")
+                self._stopping.wait(1.0)
+
+        threading.Thread(target=run, name=name, daemon=True).start()
+
+    def _keep_edge(self, edge: Edge) -> None:
+        """Bring the edge up, and again whenever it is not there."""
+        while not self._stopping.is_set():
+            try:
+                status = edge.ensure()
+                self._edge = {"state": "ready", "http_port": status.http_port, "version": status.version}
+            except WindlassError as error:
+                self._edge = {
+                    "state": "failed",
+                    "http_port": self._known.http_port,
+                    "exit_code": error.exit_code,
+                    **error_document(error),
+                }
+            self._stopping.wait(EDGE_CHECK_S if self._edge["state"] == "ready" else EDGE_RETRY_S)
+
+    def describe(self) -> dict[str, Any]:
+        """This process and its edge."""
+        known = self._known
+        return {
+            "version": __version__,
+            "home": str(known.home),
+            "instance": known.instance,
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "identity": self._identity,
+            "listen": known.listen,
+            "edge": self._edge,
+        }
+
+
+def _build_worker(outside: Outside) -> Worker:
+    from windlass.adapters.owner import owner_name
+    from windlass.usecases.jobs import run_job
+    from windlass.worker import Worker
+
+    return Worker(outside.store.jobs, outside.clock, owner_name(), lambda job, control: run_job(outside, job, control))
+
+
+class LogRedaction:
+    """Takes the values of every app's variables out of the log; looks for new ones every other second."""
+
+    def __init__(self, outside: Outside) -> None:
+        from windlass.domain.redact import Redactor
+
+        self._make = Redactor
+        self._outside = outside
+        self._made_at = 0.0
+        self._redactor = Redactor()
+
+    def __call__(self, data: Any) -> Any:
+        now = time.monotonic()
+        if now - self._made_at > REDACTION_S:
+            self._made_at = now
+            with contextlib.suppress(WindlassError):
+                self._redactor = self._make(self._values())
+        return self._redactor.redact_data(data)
+
+    def _values(self) -> dict[str, str]:
+        store = self._outside.store
+        return {f"{a.name}_{n}": v for a in store.apps.all() for n, v in store.variables.all(a.name).items()}
+
+
+def _token_hash(known: Settings) -> str:
+    file = known.home / "api.token"
+    return file.read_text().strip() if file.exists() else ""
