@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def load(home: Path | None = None) -> Settings:
 def save(settings: Settings) -> Settings:
     """Make the home (0700) and keep the settings there; gives the instance its name at first."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    named = settings if settings.instance else replace(settings, instance=secrets.token_hex(4))
+    named = settings if settings.instance else replace(settings, instance=os.urandom(4).hex())
     for folder in ("run", "log", "apps", "edge", "uploads"):
         (named.home / folder).mkdir(exist_ok=True, mode=0o700)
     document = {k: v for k, v in asdict(named).items() if k not in ("home", "database_url")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import secrets
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
@@ -61,7 +61,7 @@ class Client:
         self, path: tuple[str, ...], parameters: Mapping[str, Any], write: Callable[[IO[bytes]], None]
     ) -> dict[str, Any]:
         """Send parameters and a file, which `write` writes while it is sent."""
-        boundary = secrets.token_hex(16)
+        boundary = os.urandom(16).hex()
         connection = open_connection(self._target, WORK_S)
         try:
             connection.putrequest("POST", url_of(path))

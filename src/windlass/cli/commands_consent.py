@@ -8,7 +8,7 @@ from windlass.cli.arguments import app_argument
 from windlass.cli.render import draw_wishes
 from windlass.cli.session import Session, json_option
 from windlass.domain.errors import Usage
-from windlass.wire import ItemsBody
+from windlass.wire.bodies import ItemsBody
 
 
 @click.command("consent")

@@ -17,7 +17,8 @@ from windlass.cli.session import RefusedAtTheDoor, Session, json_option, wants_c
 from windlass.cli.source import Source, find_source, name_of
 from windlass.cli.text import line_of
 from windlass.domain.errors import Conflict, Refused, Usage
-from windlass.wire import DeployBody, RollbackBody, error_document, exit_code_of
+from windlass.wire import error_document, exit_code_of
+from windlass.wire.bodies import DeployBody, RollbackBody
 
 _FINAL_LEFT = 130
 

@@ -11,7 +11,7 @@ from windlass.cli.render import draw_done
 from windlass.cli.session import Session, json_option
 from windlass.cli.text import clean
 from windlass.domain.errors import Usage
-from windlass.wire import ExecBody, ScaleBody, ServiceBody
+from windlass.wire.bodies import ExecBody, ScaleBody, ServiceBody
 
 
 def _lifecycle(verb: str, session: Session, app: str, service: str | None) -> None:

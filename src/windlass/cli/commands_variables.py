@@ -11,7 +11,7 @@ from windlass.cli.arguments import app_argument, split_assignment, valid_text
 from windlass.cli.render import draw_done, draw_variables
 from windlass.cli.session import Session, json_option
 from windlass.domain.errors import Usage
-from windlass.wire import ImportBody, NamesBody, ValuesBody
+from windlass.wire.bodies import ImportBody, NamesBody, ValuesBody
 
 
 @click.group("env")

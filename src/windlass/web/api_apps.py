@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from windlass.domain.names import service_name
 from windlass.usecases import doctor, lifecycle, removal, views
 from windlass.web.inputs import App, Document, World
-from windlass.wire import ExecBody, ScaleBody, ServiceBody
+from windlass.wire.bodies import ExecBody, ScaleBody, ServiceBody
 
 router = APIRouter(tags=["apps"])
 

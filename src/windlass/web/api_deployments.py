@@ -16,7 +16,7 @@ from windlass.usecases import preview, requests, views
 from windlass.web.inputs import App, Document, World
 from windlass.web.stream import deployment_messages, respond
 from windlass.web.uploads import Incoming, receive
-from windlass.wire import DeployBody, RollbackBody
+from windlass.wire.bodies import DeployBody, RollbackBody
 
 router = APIRouter(tags=["deployments"])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from windlass.usecases import consents, variables
 from windlass.web.inputs import App, Document, World
-from windlass.wire import ImportBody, ItemsBody, NamesBody, ValuesBody
+from windlass.wire.bodies import ImportBody, ItemsBody, NamesBody, ValuesBody
 
 router = APIRouter(tags=["variables"])
 

@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 
 from windlass.domain.errors import Refused, Usage
 from windlass.ports.outside import Outside
-from windlass.wire import PARAMETERS_FIELD, SOURCE_FIELD, DeployBody
+from windlass.wire import PARAMETERS_FIELD, SOURCE_FIELD
+from windlass.wire.bodies import DeployBody
 
 PARAMETERS_LIMIT = 4 << 20
 _BODY: TypeAdapter[DeployBody] = TypeAdapter(DeployBody)

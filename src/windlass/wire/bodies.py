@@ -1,0 +1,81 @@
+"""The bodies of requests: filled in by the command line, checked by the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+
+class Body:
+    """A request body: unknown fields and fields of the wrong type are errors."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True)
+class DeployBody(Body):
+    """What to deploy. `source_kind`: "upload" or "git". `values` and the dotenv text `env` belong to this release."""
+
+    source_kind: str = "upload"
+    url: str = ""
+    ref: str = ""
+    commit: str = ""
+    compose: list[str] = field(default_factory=list)
+    profiles: list[str] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
+    env: list[str] = field(default_factory=list)
+    pull: bool = False
+    force: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class RollbackBody(Body):
+    """`to`: number of the release; left out: the one that was live before."""
+
+    to: int | None = None
+
+
+@dataclass(frozen=True)
+class ServiceBody(Body):
+    """`service` left out: all of them."""
+
+    service: str | None = None
+
+
+@dataclass(frozen=True)
+class ScaleBody(Body):
+    service: str
+    replicas: int
+
+
+@dataclass(frozen=True)
+class ExecBody(Body):
+    service: str
+    command: list[str]
+
+
+@dataclass(frozen=True)
+class ValuesBody(Body):
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class NamesBody(Body):
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class ImportBody(Body):
+    """`text`: the content of a dotenv file."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ItemsBody(Body):
+    items: list[str]
