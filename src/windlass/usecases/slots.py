@@ -1,0 +1,89 @@
+"""An app's slot outside of deployments: held by whoever changes what runs, so that no deployment begins meanwhile."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from windlass.domain.errors import Conflict
+from windlass.domain.records import Job
+from windlass.ports.outside import Outside
+from windlass.ports.store import LeaseLost
+from windlass.usecases.views import shown
+
+LEASE_S = 20.0
+KIND = "operation"
+
+_busy: set[tuple[str, str]] = set()
+_guard = threading.Lock()
+
+
+class Unhurried:
+    """The control of work that nobody cancels: it is short, and each part of it is safe to leave half done."""
+
+    def check(self) -> None:
+        return
+
+    def check_lease(self) -> None:
+        return
+
+
+@contextmanager
+def hold_slot(outside: Outside, app: str, what: str) -> Iterator[None]:
+    """Raises Conflict `deployment_running` or `operation_running` when someone else is at work on this app.
+
+    The slot is a running job of the app's lock. One that a crash left is freed at the next start, or when its lease is
+    over: there is nothing in it to be resumed, for what should run is told by the live release.
+    """
+    with _alone(outside, app):
+        now, id = outside.clock.now(), f"{KIND}-{secrets.token_hex(6)}"
+        job = Job(id, KIND, app, {"what": what}, "running", now, now, owner=id, lease_until=now + LEASE_S)
+        outside.store.jobs.enqueue(job)
+        over = threading.Event()
+        keeper = threading.Thread(target=_keep, args=(outside, id, over), name=f"slot-{app}", daemon=True)
+        keeper.start()
+        try:
+            refuse_unfinished(outside, app)
+            yield
+        finally:
+            over.set()
+            keeper.join()
+            with suppress(LeaseLost):
+                outside.store.jobs.finish(id, id, "done")
+
+
+def refuse_unfinished(outside: Outside, app: str) -> None:
+    """Raises Conflict `deployment_running` while a deployment of the app waits or runs."""
+    unfinished = outside.store.deployments.unfinished(app)
+    if unfinished:
+        name = shown(app)
+        raise Conflict(
+            f"a deployment of {name} is {unfinished[-1].status.value}; nothing was touched",
+            code="deployment_running",
+            hint=f"wait for its end (windlass status {name}), or end it with: windlass cancel {name}",
+        )
+
+
+@contextmanager
+def _alone(outside: Outside, app: str) -> Iterator[None]:
+    key = (outside.instance, app)
+    with _guard:
+        if key in _busy:
+            raise Conflict(
+                f"another command is at work on {shown(app)}; nothing was touched",
+                code="operation_running",
+                hint="try again when it has ended",
+            )
+        _busy.add(key)
+    try:
+        yield
+    finally:
+        with _guard:
+            _busy.discard(key)
+
+
+def _keep(outside: Outside, id: str, over: threading.Event) -> None:
+    while not over.wait(LEASE_S / 4):
+        outside.store.jobs.heartbeat(id, id, outside.clock.now(), LEASE_S)
