@@ -1,0 +1,200 @@
+"""Deploying the guestbook under load: new versions, bad ones, and the way back, with no failed request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.projects import PASSWORD, guestbook
+from tests.e2e.station import Station
+
+from windlass.cli.load_report import LoadReport, describe
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+
+STEPS = ["source", "resolve", "check", "build", "base", "release", "start", "switch", "verify", "retire"]
+
+
+def assert_nothing_lost(report: LoadReport) -> None:
+    """No request failed, no stream was cut, no version came back after a newer one had answered."""
+    assert report.requests > 0
+    assert (report.failed, report.streams_cut, report.mixed, report.ws_refused) == (0, 0, 0, 0), describe(report)
+
+
+@pytest.fixture(scope="module")
+def book(shared: Station) -> Iterator[str]:
+    """The app, live as v1."""
+    app = shared.app("book")
+    shared.ok("env", "set", app, f"POSTGRES_PASSWORD={PASSWORD}")
+    shared.deploy(guestbook(shared.folder / app, "v1"), app)
+    yield app
+    shared.run("remove", app, "--data", "--yes")
+
+
+def deploy(station: Station, app: str, version: str, *words: object, bake: str = "1s") -> Any:
+    return station.run("deploy", guestbook(station.folder / app, version, bake), "--app", app, *words)
+
+
+def test_versions_replace_each_other_under_load(shared: Station, book: str) -> None:
+    with shared.load(book) as load:
+        for version in ("v2", "v1", "v2"):
+            load.expect_switch()
+            result = deploy(shared, book, version)
+            assert result.code == 0, str(result)
+            document = result.document
+            assert document["status"] == "live"
+            assert [s["name"] for s in document["steps"]] == STEPS
+            assert 0 < document["live_seconds"] <= document["seconds"]
+            assert shared.get(book).version == version
+        report = load.stop()
+    assert_nothing_lost(report)
+    assert len(report.version_changes) == 3, describe(report)
+    for cut in report.ws_cuts:
+        switched = max(change.time for change in report.version_changes if change.time <= cut.time + 0.05)
+        assert cut.time >= switched
+        assert cut.back_after is not None
+
+
+def test_same_again_changes_nothing_unless_forced(shared: Station, book: str) -> None:
+    assert deploy(shared, book, "v1").code == 0
+    before = {c.id for c in shared.containers(book)}
+    live = shared.status(book)["live"]
+    result = deploy(shared, book, "v1")
+    assert result.code == 0, str(result)
+    assert result.document["status"] == "unchanged"
+    assert result.document["release"] == live
+    assert {c.id for c in shared.containers(book)} == before
+    forced = deploy(shared, book, "v1", "--force")
+    assert (forced.code, forced.document["status"]) == (0, "live"), str(forced)
+    assert forced.document["release"] > live
+
+
+BAD = {
+    "bad-crash": {"code": 4, "status": "failed", "bake": "1s", "exit_code": 1},
+    "bad-unready": {"code": 4, "status": "failed", "bake": "1s", "exit_code": None},
+    "bad-late-crash": {"code": 5, "status": "switched_back", "bake": "8s", "exit_code": 1},
+}
+
+
+@pytest.mark.parametrize("version", BAD)
+def test_a_bad_version_is_taken_back(shared: Station, book: str, version: str) -> None:
+    good = deploy(shared, book, "v1")
+    assert good.code == 0, str(good)
+    live = shared.status(book)["live"]
+    expected = BAD[version]
+    folder = guestbook(shared.folder / book, version, str(expected["bake"]))
+    file = folder / "windlass.yaml"
+    file.write_text(file.read_text().replace("port: 8000}\nverify", "port: 8000, within: 8s}\nverify"))
+    assert "within: 8s" in file.read_text()
+    with shared.load(book) as load:
+        load.expect_switch()
+        result = shared.run("deploy", folder, "--app", book)
+        load.expect_switch()
+        report = load.stop()
+    assert result.code == expected["code"], str(result)
+    assert result.document["status"] == expected["status"]
+    told = result.document["report"]
+    assert told["service"] == "web"
+    assert told["changed"], told
+    assert told["serving"] == live
+    if expected["exit_code"] is not None:
+        assert told["exit_code"] == expected["exit_code"]
+        assert told["log"]
+        assert len(told["log"]) <= 10
+    else:
+        assert "503" in told["probe"]
+    assert result.error["message"]
+    assert result.error["hint"]
+    assert (report.failed, report.streams_cut) == (0, 0), describe(report)
+    assert shared.status(book)["live"] == live
+    assert shared.get(book).version == "v1"
+    generation = f"{book}-g{result.document['release']}"
+    assert not [c.name for c in shared.containers(book) if c.name.startswith(generation)]
+
+
+def test_the_screen_of_a_bad_version_says_it_all(shared: Station, book: str) -> None:
+    folder = guestbook(shared.folder / book, "bad-crash")
+    ended = shared.begin("deploy", folder, "--app", book).wait()
+    screen = ended.out + ended.err
+    assert ended.code == 4
+    for words in ("web", "exit code 1", "windlass logs", "serves"):
+        assert words in screen, screen
+    assert len([line for line in ended.out.splitlines() if line.strip()]) <= 60
+
+
+class TestRollback:
+    """Back to the release before, under load."""
+
+    @pytest.fixture
+    def two(self, shared: Station, book: str) -> tuple[int, int]:
+        """v1 with one password-like variable, then v2 with another."""
+        first = shared.ok("deploy", self.marked(shared, book, "v1"), "--app", book, "--set", "MARK=one", "--force")
+        second = shared.ok("deploy", self.marked(shared, book, "v2"), "--app", book, "--set", "MARK=two")
+        return first["release"], second["release"]
+
+    def marked(self, station: Station, app: str, version: str, extra: str = "") -> Path:
+        folder = guestbook(station.folder / app, version, extra=extra)
+        compose = folder / "compose.yaml"
+        text = compose.read_text().replace(
+            "    PGHOST: db\n", f"    PGHOST: db\n    MARK: ${{MARK:-}}\n    OF: {version}\n"
+        )
+        compose.write_text(text)
+        return folder
+
+    def environment(self, station: Station, app: str) -> dict[str, str]:
+        done = station.run("exec", app, "web", "--", "env")
+        assert done.code == 0, str(done)
+        text = done.document.get("output") or done.document.get("stdout") or done.out
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def test_cold(self, shared: Station, book: str, two: tuple[int, int]) -> None:
+        first, second = two
+        images = {r["release"]: r["images"] for r in shared.releases(book)}
+        with shared.load(book) as load:
+            load.expect_switch()
+            back = shared.ok("rollback", book)
+            report = load.stop()
+        assert_nothing_lost(report)
+        assert (back["status"], back["release"]) == ("live", first)
+        assert shared.get(book).version == "v1"
+        found = self.environment(shared, book)
+        assert (found["MARK"], found["OF"]) == ("one", "v1")
+        running = {c.labels["windlass.service"]: c.image.id for c in shared.containers(book) if c.status == "running"}
+        assert running["web"] == images[first]["web"]
+        listed = {r["release"]: r for r in shared.releases(book)}
+        assert listed[first]["live"]
+        assert not listed[second]["live"]
+        forward = shared.ok("rollback", book, "--to", second)
+        assert forward["release"] == second
+        assert self.environment(shared, book)["MARK"] == "two"
+
+    def test_warm(self, shared: Station, book: str) -> None:
+        keep = "keep_warm: 5m\n"
+        shared.ok("deploy", self.marked(shared, book, "v1", keep), "--app", book, "--set", "MARK=warm1", "--force")
+        second = shared.ok("deploy", self.marked(shared, book, "v2", keep), "--app", book, "--set", "MARK=warm2")
+        old = {c.id for c in shared.containers(book) if f"-g{second['previous']}-" in c.name}
+        assert old
+        with shared.load(book) as load:
+            load.expect_switch()
+            back = shared.ok("rollback", book)
+            report = load.stop()
+        assert_nothing_lost(report)
+        assert back["release"] == second["previous"]
+        assert old <= {c.id for c in shared.containers(book)}, "a warm generation is used as it is"
+        assert self.environment(shared, book)["MARK"] == "warm1"
+
+    def test_from_kept_images_alone(self, shared: Station, book: str, two: tuple[int, int]) -> None:
+        first, _ = two
+        for container in shared.containers(book):
+            if f"-g{first}-" in container.name and container.status != "running":
+                container.remove(force=True)
+        back = shared.ok("rollback", book)
+        assert (back["status"], back["release"]) == ("live", first)
+        assert shared.get(book).version == "v1"
+        assert self.environment(shared, book)["MARK"] == "one"
+
+    def test_to_what_is_not_there(self, shared: Station, book: str) -> None:
+        result = shared.run("rollback", book, "--to", 9999)
+        assert (result.code, result.error["code"]) == (7, "release_not_found")
