@@ -64,6 +64,7 @@ def _all(model: Model, root: str, foreign: Mapping[str, str]) -> Iterator[Wish]:
     for service in model.services.values():
         raw = unescape(service.raw)
         yield from _rights(service, raw)
+        yield from _devices(service, raw)
         yield from _namespaces(service, raw, foreign)
         yield from _binds(service, root)
         yield from _build(service, raw.get("build") or {})
@@ -82,13 +83,6 @@ def _rights(service: Service, raw: Mapping[str, Any]) -> Iterator[Wish]:
     for option in sequence(raw.get("security_opt")):
         if str(option) not in _HARMLESS_OPTIONS:
             yield _wish(f"security_opt:{name}:{option}", name, "security_opt", f"changes its confinement: {option}")
-    for device in sequence(raw.get("devices")):
-        path = device.get("source") if isinstance(device, Mapping) else str(device).partition(":")[0]
-        yield _wish(f"devices:{name}:{path}", name, "devices", f"asks for the device {path}")
-    for rule in sequence(raw.get("device_cgroup_rules")):
-        yield _wish(f"device_cgroup_rules:{name}:{rule}", name, "device_cgroup_rules", f"opens devices: {rule}")
-    if uses_gpu(service):
-        yield _wish(f"gpus:{name}", name, "gpus", "asks for a GPU")
     for key, words in (("runtime", "runs under the runtime"), ("cgroup_parent", "joins the control group")):
         if raw.get(key):
             yield _wish(f"{key}:{name}:{raw[key]}", name, key, f"{words} {raw[key]}")
@@ -96,6 +90,17 @@ def _rights(service: Service, raw: Mapping[str, Any]) -> Iterator[Wish]:
         yield _wish(f"sysctls:{name}:{setting}", name, "sysctls", f"sets the kernel parameter {setting}")
     if raw.get("credential_spec"):
         yield _wish(f"credential_spec:{name}", name, "credential_spec", "uses an account of the machine's domain")
+
+
+def _devices(service: Service, raw: Mapping[str, Any]) -> Iterator[Wish]:
+    name = service.name
+    for device in sequence(raw.get("devices")):
+        path = device.get("source") if isinstance(device, Mapping) else str(device).partition(":")[0]
+        yield _wish(f"devices:{name}:{path}", name, "devices", f"asks for the device {path}")
+    for rule in sequence(raw.get("device_cgroup_rules")):
+        yield _wish(f"device_cgroup_rules:{name}:{rule}", name, "device_cgroup_rules", f"opens devices: {rule}")
+    if uses_gpu(service):
+        yield _wish(f"gpus:{name}", name, "gpus", "asks for a GPU")
 
 
 def _namespaces(service: Service, raw: Mapping[str, Any], foreign: Mapping[str, str]) -> Iterator[Wish]:
