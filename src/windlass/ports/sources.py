@@ -131,8 +131,16 @@ class Trees(Protocol):
         ...
 
     def look(self, path: Path) -> PathFacts: ...
+    def leads_outside(self, root: Path, name: str) -> bool:
+        """Whether the path below `root`, after following links, lies outside of it."""
+        ...
+
     def data_path(self, app: str, name: str, seed: Path | None) -> Path:
         """The app's own place for a bind called `name`: made once as a folder, or as a copy of `seed`."""
+        ...
+
+    def discard(self, path: Path) -> None:
+        """Remove a file or folder under uploads(); one that is gone is no error."""
         ...
 
     def forget(self, path: Path) -> None:

@@ -34,7 +34,7 @@ class BuildOrder:
 def build_images(
     outside: Outside, order: BuildOrder, on_line: Callable[[str], None], cancelled: Callable[[], bool]
 ) -> dict[str, ImageFacts]:
-    """Service -> its image. A failed build raises Failed (build_failed), a missing image Refused (image_unavailable)."""
+    """Service -> its image. Raises Failed (build_failed, disk_full), Refused (image_unavailable)."""
     built = {n: s for n, s in order.model.services.items() if s.build is not None}
     for name in order.model.services:
         tag = image_tag(order.app, name, order.number)
@@ -90,7 +90,7 @@ def _build(outside: Outside, order: BuildOrder, on_line: Callable[[str], None], 
 
 
 def _with_facts(build: Any, facts: Mapping[str, str]) -> dict[str, Any]:
-    document = {"context": build} if isinstance(build, str) else dict(build)
+    document: dict[str, Any] = {"context": build} if isinstance(build, str) else dict(build)
     document["args"] = {**facts, **(document.get("args") or {})}
     document.pop("tags", None)
     return document

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from windlass.domain.errors import Cancelled, Failed, WindlassError
+from windlass.domain.errors import Cancelled, Failed, OutOfReach, WindlassError
 from windlass.domain.plan import Operation, Plan
 from windlass.domain.records import Deployment, ReleaseState, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus
@@ -15,14 +16,30 @@ from windlass.usecases.control import CancelRequested, Control
 from windlass.usecases.execute import carry_out
 from windlass.usecases.gates import ContainerFailed
 from windlass.usecases.journal import Journal
+from windlass.usecases.patience import wait_for_engine
 from windlass.usecases.preparation import Preparation, Unchanged, prepare_step
 from windlass.usecases.report import failure_report
+from windlass.usecases.reviving import revive
 from windlass.usecases.undertaking import Undertaking, load_kept, save_kept
 from windlass.usecases.variables import keep_given_values, redactor_for
 
 PREPARING = ("source", "resolve", "check", "build")
 ACTING = ("base", "release", "start", "switch", "verify", "retire")
 RETIRE_TRIES = 3
+ENGINE_TRIES = 3
+
+
+class Uncancelled:
+    """The control of work that must come to its end: cancelling no longer reaches it."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def check(self) -> None:
+        self._control.check_lease()
+
+    def check_lease(self) -> None:
+        self._control.check_lease()
 
 
 @dataclass
@@ -106,18 +123,40 @@ def _run_step(attempt: Attempt, name: str) -> None:
     attempt.control.check()
     record = [attempt.journal.begin(name)]
     try:
-        if name in PREPARING:
-            _prepare(attempt, name, record)
-        elif name == "retire":
-            _retire(attempt, record)
-        else:
-            _act(attempt, _plan(attempt).step(name).operations, record)
+        _work_on(attempt, name, record)
     except (WindlassError, CancelRequested, Unchanged) as error:
         attempt.journal.end(record[0], "done" if isinstance(error, Unchanged) else "failed")
         raise
     if name == "switch":
         _mark_live(attempt)
     attempt.journal.end(record[0], "done")
+
+
+def _work_on(attempt: Attempt, name: str, record: list[StepRecord]) -> None:
+    """An engine that goes away is waited for; then the step, which is idempotent, is begun again."""
+    for turn in range(ENGINE_TRIES):
+        try:
+            if name in PREPARING:
+                _prepare(attempt, name, record)
+            elif name == "retire":
+                _retire(attempt, record)
+            else:
+                _act(attempt, _plan(attempt).step(name).operations, record)
+            return
+        except OutOfReach as error:
+            if name in PREPARING or turn == ENGINE_TRIES - 1:
+                raise
+            attempt.journal.note("warning", {"step": name, "text": f"{error.message}; waiting for it"})
+            wait_for_engine(attempt.outside, attempt.control)
+            _stand_up_again(attempt)
+
+
+def _stand_up_again(attempt: Attempt) -> None:
+    """The engine took everything down with it: what served must serve again before the step goes on."""
+    deployment = attempt.deployment
+    live = attempt.outside.store.apps.get(deployment.app).live
+    if live is not None:
+        revive(attempt.work, attempt.work.snapshot(live))
 
 
 def _prepare(attempt: Attempt, name: str, record: list[StepRecord]) -> None:
@@ -163,7 +202,7 @@ def _part_name(operation: Operation) -> str:
 
 def _retire(attempt: Attempt, record: list[StepRecord]) -> None:
     """Past the point of going back: a failure here is tried again and reported, never undone."""
-    attempt.work.control = attempt.control.without_cancel()
+    attempt.work.control = Uncancelled(attempt.control)
     for turn in range(1, RETIRE_TRIES + 1):
         try:
             for operation in _plan(attempt).step("retire").operations:
@@ -228,7 +267,7 @@ def _end_badly(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, A
     options = {**attempt.deployment.options, "ending": status.value}
     attempt.deployment = store.deployments.update(attempt.deployment.id, options=options)
     attempt.journal.note("state", {"status": "taking back"})
-    attempt.work.control = attempt.control.without_cancel()
+    attempt.work.control = Uncancelled(attempt.control)
     begun = [s.name for s in store.deployments.get(attempt.deployment.id).steps]
     if attempt.plan is not None:
         for name in reversed([s for s in ACTING if s in begun]):
@@ -284,5 +323,7 @@ def _end_unchanged(attempt: Attempt, live: int) -> None:
 def _finish(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, Any] | None) -> None:
     outside, deployment = attempt.outside, attempt.deployment
     now = outside.clock.now()
+    if deployment.options.get("upload"):
+        outside.trees.discard(Path(str(deployment.options["upload"])))
     outside.store.deployments.finish(deployment.id, status, now, error)
     attempt.journal.note("state", {"status": status.value, "release": deployment.release})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from windlass.domain.errors import NotFound, OutOfReach
+from windlass.domain.errors import NotFound
 from windlass.domain.records import Job
 from windlass.ports.outside import Outside
 from windlass.usecases.control import Control
 from windlass.usecases.cooling import cool_down
 from windlass.usecases.deploy import run_deployment
-
-ENGINE_PATIENCE_S = 600.0
+from windlass.usecases.patience import wait_for_engine
 
 
 def run_job(outside: Outside, job: Job, control: Control) -> str:
@@ -24,21 +23,3 @@ def run_job(outside: Outside, job: Job, control: Control) -> str:
         outside.store.events.add(outside.clock.now(), job.lock_key, "", "warning", {"text": error.message})
         return "failed"
     return "done"
-
-
-def wait_for_engine(outside: Outside, control: Control) -> None:
-    """A stopped engine is waited for; the deployment goes on when it is back."""
-    deadline = outside.clock.monotonic() + ENGINE_PATIENCE_S
-    told = False
-    while True:
-        try:
-            outside.engine.facts()
-            return
-        except OutOfReach as error:
-            if not told:
-                outside.store.events.add(outside.clock.now(), "", "", "warning", {"text": error.message})
-                told = True
-            if outside.clock.monotonic() > deadline:
-                return
-        control.check()
-        outside.clock.sleep(0.5)

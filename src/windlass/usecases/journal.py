@@ -37,7 +37,8 @@ class Journal:
         return record
 
     def end(self, record: StepRecord, status: str) -> StepRecord:
-        ended = replace(record, status=status, ended_at=self.outside.clock.now())
+        """A step that had ended before keeps its time: taking it back is not part of it."""
+        ended = replace(record, status=status, ended_at=record.ended_at or self.outside.clock.now())
         self._save(ended)
         return ended
 

@@ -1,4 +1,4 @@
-"""The first four steps: fetch the source, understand it, check that it can work, build it. Nothing of the app is touched."""
+"""The first four steps: fetch the source, understand it, check that it can work, build it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from windlass.domain.errors import Detail, Failed, NotFound, Refused, refuse
 from windlass.domain.filebinds import BindKind
 from windlass.domain.fingerprint import fingerprint
 from windlass.domain.imagehints import ImageHints
+from windlass.domain.manifest import Manifest
 from windlass.domain.placement import Placing, place
 from windlass.domain.plan import Plan
 from windlass.domain.planner import Situation, plan_deployment
@@ -93,6 +94,7 @@ def _source(prep: Preparation, record: list[StepRecord]) -> None:
         sha = commit.sha
     else:
         outside.trees.unpack(Path(str(options["upload"])), folder)
+        outside.trees.discard(Path(str(options["upload"])))
         sha = str(options.get("commit") or "")
     outside.store.releases.update(app.name, release.number, commit=sha)
 
@@ -187,18 +189,20 @@ def design_release(
 
 
 def _routing(project: Project, placing: Placing, known: Mapping[str, ImageHints]) -> Routing:
-    if project.manifest.routes:
-        return routes_from_manifest(project.manifest.routes, project.model, placing.placements, known)
+    written = project.manifest.route_list()
+    if written is not None:
+        return routes_from_manifest(written, project.model, placing.placements, known)
     return default_routes(project.model, placing.placements, known)
 
 
 def _probes(
     project: Project, placements: Mapping[str, Placement], known: Mapping[str, ImageHints], complete: bool
 ) -> tuple[dict[str, Probe], list[Detail]]:
-    found, problems = {}, []
+    found: dict[str, Probe] = {}
+    problems: list[Detail] = []
     for name, service in project.model.services.items():
         try:
-            declared = project.manifest.probes.get(name)
+            declared = project.manifest.probe(name)
             found[name] = probe_for(service, declared, known.get(name, ImageHints()), placements[name].role)
         except Refused as refused:
             if complete:
@@ -208,7 +212,7 @@ def _probes(
 
 def _owners(work: Undertaking) -> dict[str, str]:
     """Host -> app, of every other live app."""
-    owners = {}
+    owners: dict[str, str] = {}
     for other in work.outside.store.apps.all():
         if other.name != work.app and other.live is not None:
             try:
@@ -297,14 +301,24 @@ def _ingredients(
         binds=resolve_binds(outside, app, prep.binds, design.bind_kinds, base),
         deliveries=prep.files,
         creatable=manifest.creatable,
-        to=manifest.handed(project.values),
+        to=_handed(manifest, project.values),
         extra_environment={**facts, "WINDLASS_RELEASE": str(prep.number)},
         drains=manifest.drains,
         scale=outside.store.apps.get(app).scale,
-        bake_s=manifest.bake_s,
-        keep_warm_s=manifest.keep_warm_s,
+        bake_s=manifest.verify.bake,
+        keep_warm_s=manifest.keep_warm,
         notes=project.notes,
     )
+
+
+def _handed(manifest: Manifest, values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Service -> variables that windlass.yaml sends to it."""
+    found: dict[str, dict[str, str]] = {}
+    for name, services in manifest.sent_to.items():
+        for service in services:
+            if name in values:
+                found.setdefault(service, {})[name] = values[name]
+    return found
 
 
 def _finish_plan(prep: Preparation, snapshot: Snapshot, again: bool) -> None:

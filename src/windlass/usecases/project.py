@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.blanks import dangerous_blanks
 from windlass.domain.compose import Model
+from windlass.domain.documents import Document, parse_yaml
 from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 from windlass.domain.manifest import Manifest
+from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
 from windlass.domain.screening import Screen, screen_files, screen_model
 from windlass.domain.wishes import Wish, find_wishes, missing_consents
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource
-from windlass.usecases.documents import parse_manifest, parse_yaml
 
 ENV_FILE = ".env"
 MANIFEST = "windlass.yaml"
@@ -65,16 +66,19 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     imported, notes = _imported(reading, env)
     values = {**manifest.defaults, **imported, **reading.stored, **reading.values}
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
-    blanks = outside.compose.resolve(source, env_files=False)
-    early = screen_model(read_model(blanks.document), reading.folder, stage="paths")
+    leads_outside = _leads_outside(outside, reading.folder)
+    without_files = outside.compose.resolve(source, env_files=False)
+    early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
     if early:
         raise refuse(early)
     resolved = outside.compose.resolve(source)
     model = read_model(resolved.document)
     known = outside.store.consents.all(reading.app)
-    wishes = find_wishes(model, reading.folder, _foreign(outside, reading.app))
+    wishes = find_wishes(model, str(reading.folder), _foreign(outside, reading.app))
     unset, blank_notes = dangerous_blanks(_uninterpolated(outside, source, resolved.unset), resolved.unset)
-    found = [*screen_model(model, reading.folder), *unset, *missing_consents(wishes, known, reading.app)]
+    shown = reading.app.replace("--", "@")
+    late = screen_model(model, str(reading.folder), leads_outside)
+    found = [*late, *unset, *missing_consents(wishes, known, shown)]
     return Project(
         manifest=manifest,
         model=model,
@@ -95,7 +99,7 @@ def _uninterpolated(outside: Outside, source: ComposeSource, unset: Iterable[str
 
 def _manifest(outside: Outside, reading: Reading) -> Manifest:
     text = outside.trees.read(reading.folder / MANIFEST)
-    return parse_manifest(text.decode("utf-8", "replace") if text is not None else "", reading.app)
+    return parse_manifest(text or b"", reading.app.replace("--", "@"))
 
 
 def _env_file(outside: Outside, reading: Reading) -> dict[str, str]:
@@ -128,13 +132,15 @@ def _split(text: str, separator: str = ":") -> tuple[str, ...]:
 
 
 def _screen(outside: Outside, folder: Path, files: Iterable[str]) -> Screen:
-    chosen = tuple(files) or _discovered(outside, folder)
-
-    def read(path: str) -> Mapping[str, Any] | Detail | None:
+    def read(path: str) -> Document | None:
         text = outside.trees.read(folder / path)
         return None if text is None else parse_yaml(text, path)
 
-    return screen_files(chosen, folder, read)
+    return screen_files(tuple(files) or _discovered(outside, folder), read, _leads_outside(outside, folder))
+
+
+def _leads_outside(outside: Outside, folder: Path) -> Callable[[str], bool]:
+    return lambda name: outside.trees.leads_outside(folder, name)
 
 
 def _discovered(outside: Outside, folder: Path) -> tuple[str, ...]:

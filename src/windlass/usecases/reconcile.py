@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from windlass.domain.errors import NotFound, OutOfReach, WindlassError
-from windlass.domain.parts import containers_of
-from windlass.domain.plan import Gate, SetRestart, SwitchRoutes
-from windlass.domain.raising import bring_layers, create_parts, gate_probe, own_networks
+from windlass.domain.plan import Gate
+from windlass.domain.raising import gate_probe
 from windlass.domain.records import App
-from windlass.domain.release import Part, Snapshot, Strategy
+from windlass.domain.release import Part
 from windlass.ports.engine import EngineEvent
 from windlass.ports.outside import Outside
-from windlass.usecases.execute import execute
 from windlass.usecases.gates import gate
+from windlass.usecases.reviving import revive
 from windlass.usecases.routes import refresh_routes
 from windlass.usecases.undertaking import Undertaking
 
@@ -33,8 +32,8 @@ class Always:
         if self.stop():
             raise OutOfReach("windlass is stopping", code="stopping")
 
-    def without_cancel(self) -> Always:
-        return self
+    def check_lease(self) -> None:
+        self.check()
 
 
 class Reconciler:
@@ -73,6 +72,7 @@ class Reconciler:
     def revive_all(self, stop: Callable[[], bool]) -> None:
         """Start, in order, every live generation that is not running as it should. Raises OutOfReach."""
         self.outside.engine.facts()
+        self._keep_edge()
         for app in self.outside.store.apps.all():
             if (
                 app.live is None
@@ -88,34 +88,23 @@ class Reconciler:
             except WindlassError as error:
                 self._tell(app.name, "warning", {"text": f"bringing {app.name} up: {error.message}"})
 
+    def _keep_edge(self) -> None:
+        """An engine that was killed does not bring the edge's container back by itself."""
+        try:
+            self.outside.edge.ensure()
+        except OutOfReach:
+            raise
+        except WindlassError as error:
+            self._tell("", "warning", {"text": f"edge: {error.message}"})
+
     # --- one app
 
     def _revive(self, app: App, stop: Callable[[], bool]) -> None:
-        work = self._work(app.name, stop)
         if app.live is None:
             return
-        snapshot = work.snapshot(app.live)
-        wanted = [p for p in snapshot.parts.values() if self._should_run(app, p)]
-        missing = [p for p in wanted if any(work.find(c) is None for c in containers_of(snapshot, p))]
-        resting = [p for p in wanted if not self._is_up(work, snapshot, p)]
-        if not resting:
+        work = self._work(app.name, stop)
+        if not revive(work, work.snapshot(app.live), app.stopped_services):
             refresh_routes(work, frozenset())
-            return
-        self._tell(app.name, "health", {"text": "bringing up " + ", ".join(p.name for p in resting)})
-        gone = [p for p in missing if not p.in_base]
-        operations = [*(own_networks(snapshot) if gone else ()), *create_parts(snapshot, gone)]
-        for in_base in (True, False):
-            parts = [p.name for p in resting if p.in_base is in_base]
-            operations += bring_layers(snapshot, parts)
-        operations += [SetRestart(containers_of(snapshot, p), p.restart) for p in resting if p.restart != "no"]
-        execute(work, (*operations, SwitchRoutes(snapshot.number)))
-
-    def _should_run(self, app: App, part: Part) -> bool:
-        return part.strategy is not Strategy.JOB and part.name not in app.stopped_services
-
-    def _is_up(self, work: Undertaking, snapshot: Snapshot, part: Part) -> bool:
-        found = [work.find(c) for c in containers_of(snapshot, part)]
-        return all(c is not None and c.state == "running" for c in found)
 
     def _refresh(self, app: str, stop: Callable[[], bool]) -> None:
         with self.lock:

@@ -1,0 +1,128 @@
+"""What a deploy would do and why, without starting anything of the app."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from windlass.domain import names
+from windlass.domain.errors import Refused, refuse
+from windlass.domain.release import Placement, Probe, ProbeKind, Route, Strategy
+from windlass.ports.outside import Outside
+from windlass.usecases.binds import local_binds
+from windlass.usecases.building import local_hints
+from windlass.usecases.grants import deliveries
+from windlass.usecases.preflight import preflight
+from windlass.usecases.preparation import Design, design_release
+from windlass.usecases.project import Project, Reading, read_project
+from windlass.usecases.reconcile import Always
+from windlass.usecases.requests import DeployRequest
+from windlass.usecases.routes import default_host
+from windlass.usecases.undertaking import Undertaking
+from windlass.usecases.views import shown
+
+
+def plan(outside: Outside, request: DeployRequest) -> dict[str, Any]:
+    """{"app", "items": one per service, "routes", "notes", "downtime"}. Raises Refused with every reason."""
+    app = names.docker_name(names.app_name(request.app))
+    folder = outside.trees.uploads() / f"plan-{secrets.token_hex(6)}"
+    try:
+        _fetch(outside, request, folder)
+        return _describe(outside, app, request, folder)
+    finally:
+        outside.trees.discard(folder)
+        if request.upload is not None:
+            outside.trees.discard(request.upload)
+
+
+def _fetch(outside: Outside, request: DeployRequest, folder: Path) -> None:
+    if request.source_kind == "git":
+        names.git_url(request.url, allow_file=True)
+        outside.git.fetch(request.url, request.ref, folder)
+    elif request.upload is not None:
+        outside.trees.unpack(request.upload, folder)
+
+
+def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) -> dict[str, Any]:
+    known = outside.store.apps.find(app)
+    reading = Reading(
+        app=app,
+        folder=folder,
+        compose=request.compose,
+        profiles=request.profiles,
+        values=request.values,
+        stored=outside.store.variables.all(app) if known else {},
+        first=known is None or known.live is None,
+    )
+    project = read_project(outside, reading)
+    work = Undertaking(outside, app, "", Always(lambda: False), lambda kind, data: None)
+    binds = local_binds(outside, project.model, folder)
+    design = design_release(work, project, binds, local_hints(outside, project.model))
+    placements = {p.service: p for p in design.placing.placements}
+    problems = [*project.problems, *design.problems]
+    try:
+        deliveries(outside, project.model, project.values)
+    except Refused as refused:
+        problems += refused.details
+    problems += preflight(outside, app, project.model, placements, project.manifest.creatable)
+    if problems:
+        raise refuse(list(dict.fromkeys(problems)))
+    return {
+        "app": shown(app),
+        "live": known.live if known else None,
+        "items": [_item(project, design, p, known is not None and known.live is not None) for p in placements.values()],
+        "routes": [_route(outside, app, r) for r in design.routes],
+        "notes": list(project.notes),
+        "downtime": _downtime(placements, known is not None and known.live is not None),
+    }
+
+
+def _item(project: Project, design: Design, placement: Placement, live: bool) -> dict[str, Any]:
+    service = project.model.services[placement.service]
+    probe = design.probes.get(placement.service)
+    return {
+        "service": placement.service,
+        "role": placement.role.value,
+        "strategy": placement.strategy.value,
+        "reason": placement.reason,
+        "place": "base" if placement.in_base else "generation",
+        "image": service.image if service.build is None else "built here",
+        "replicas": service.replicas,
+        "action": _action(placement, live),
+        "probe": _probe(probe),
+    }
+
+
+def _action(placement: Placement, live: bool) -> str:
+    if placement.strategy is Strategy.JOB:
+        return "run to exit 0"
+    if placement.in_base:
+        return "touched only if it changed" if live else "create"
+    if placement.strategy is Strategy.RECREATE:
+        return "swap at the switch" if live else "create"
+    return "start beside the old one, then switch" if live else "create"
+
+
+def _probe(probe: Probe | None) -> str:
+    if probe is None or not probe.checks:
+        return ""
+    words = {
+        ProbeKind.HTTP: "GET {0.path} on port {0.port}",
+        ProbeKind.TCP: "port {0.port} accepts",
+        ProbeKind.EXEC: "the healthcheck's command",
+        ProbeKind.UPTIME: "{0.seconds:g} s up",
+    }
+    return ", then ".join(words[c.kind].format(c) for c in probe.checks) + f", within {probe.within_s:g} s"
+
+
+def _route(outside: Outside, app: str, route: Route) -> dict[str, Any]:
+    host = route.host or default_host(app, outside.domain)
+    return {"host": host, "path": route.path, "service": route.service, "port": route.port}
+
+
+def _downtime(placements: dict[str, Placement], live: bool) -> list[str]:
+    if not live:
+        return []
+    swapped = [p for p in placements.values() if p.strategy is Strategy.RECREATE]
+    return [f"{p.service}: {p.reason}" for p in swapped]
