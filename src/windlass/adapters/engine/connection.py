@@ -17,6 +17,7 @@ from windlass.domain.errors import Conflict, Failed, NotFound, OutOfReach, Usage
 from windlass.ports.engine import AddressTaken
 
 REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+LONG_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*")
 
 # What the engine or the library under it may raise; everything else is a mistake of ours and passes as it is.
@@ -70,7 +71,7 @@ def translate(error: Exception, thing: str, url: str) -> Exception:
             f"the Docker Engine at {url} does not answer", code="engine_unreachable", hint="windlass doctor"
         )
     said = words_of(error)
-    message = f"{thing}: {said or error}"
+    message = LONG_ID.sub(r"\1", f"{thing}: {said or error}")
     for sign, make in _TABLE:
         if error.status_code == sign if isinstance(sign, int) else sign.search(said):
             return make(message)
