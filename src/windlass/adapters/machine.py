@@ -51,8 +51,11 @@ class LocalMachine:
 
     def disk_free(self, path: Path) -> int:
         """Bytes that we may still write at the path, or at the nearest folder above it that exists."""
-        there = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
-        return shutil.disk_usage(there).free
+        return shutil.disk_usage(_nearest(path)).free
+
+    def inodes_free(self, path: Path) -> int | None:
+        found = os.statvfs(_nearest(path))
+        return found.f_favail if found.f_files else None
 
     def memory_available(self) -> int:
         return int(psutil.virtual_memory().available)
@@ -103,6 +106,10 @@ class LocalMachine:
             return (self._proc / str(pid) / "comm").read_text().strip()
         except OSError:
             return ""
+
+
+def _nearest(path: Path) -> Path:
+    return next((p for p in (path, *path.parents) if p.exists()), Path("/"))
 
 
 def _ipv4(text: str) -> str:

@@ -66,6 +66,7 @@ class EngineFacts:
     memory: int
     root: str
     storage: str
+    live_restore: bool | None = None  # containers go on while the engine restarts; None: it does not say
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -106,7 +106,7 @@ def _end_deployments(outside: Outside, app: str) -> None:
     while outside.store.deployments.unfinished(app):
         if outside.clock.monotonic() > deadline:
             raise Conflict(
-                f"the deployment of {shown(app)} has not ended {UNDO_S:g} s after it was cancelled; nothing was removed",
+                f"the deployment of {shown(app)} has not ended {UNDO_S:g} s after its cancelling; nothing was removed",
                 code="deployment_running",
                 hint=f"windlass status {shown(app)}, then again: windlass remove {shown(app)}",
             )

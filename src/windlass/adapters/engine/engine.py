@@ -32,4 +32,5 @@ class DockerEngine(Containers, Files, Processes, Logs, Statistics, Networks, Vol
             memory=int(info["MemTotal"]),
             root=info["DockerRootDir"],
             storage=info["Driver"],
+            live_restore=info.get("LiveRestoreEnabled"),
         )
