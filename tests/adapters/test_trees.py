@@ -253,6 +253,17 @@ def test_forgets_nothing_outside(trees: FolderTrees, tmp_path: Path) -> None:
     assert outside.exists()
 
 
+def test_discards_only_uploads(trees: FolderTrees, tmp_path: Path) -> None:
+    folder = tree(trees.uploads() / "x", a="1")
+    single = tree(trees.uploads(), b="1") / "b"
+    for path in (folder, single, single):
+        trees.discard(path)
+        assert not path.exists()
+    for path in (trees.uploads(), trees.uploads() / "x" / "a", trees.uploads() / ".." / "apps", tmp_path):
+        with pytest.raises(Refused):
+            trees.discard(path)
+
+
 @pytest.mark.parametrize("name", ["../x", "Shop", "a/b", ""])
 def test_no_folder_for_what_is_no_app(trees: FolderTrees, name: str) -> None:
     with pytest.raises(WindlassError):

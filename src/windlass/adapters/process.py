@@ -56,7 +56,7 @@ def never() -> bool:
 
 
 def memory(index: int) -> str:
-    """Stands in an argv for the path of the command's memory file `index` (a NUL can be in no real argument)."""
+    """Stands for the path of memory file `index` as an argument or a variable's value (no real one holds a NUL)."""
     return f"\0memory:{index}"
 
 
@@ -127,12 +127,13 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
             child = subprocess.Popen(
                 [paths.get(argument, argument) for argument in command.argv],
                 cwd=command.cwd,
-                env=dict(command.environment),
+                env={name: paths.get(value, value) for name, value in command.environment.items()},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=descriptors,
                 start_new_session=True,
+                umask=0o022,
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise _not_startable(command, error) from error

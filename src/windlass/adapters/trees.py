@@ -41,7 +41,7 @@ class FolderTrees:
         self._limits = limits or TarLimits()
 
     def app(self, app: str) -> Path:
-        return self._folder(self._apps() / docker_name(app))
+        return self._folder(self._apps() / docker_name(app.replace("--", "@")))
 
     def source(self, app: str, number: int) -> Path:
         self._folder(self.app(app) / "releases")
@@ -72,6 +72,9 @@ class FolderTrees:
         if len(content) > limit:
             raise Refused(f"{path.name} is larger than {limit} bytes", code="file_too_large")
         return content
+
+    def leads_outside(self, root: Path, name: str) -> bool:
+        return not (root / name).resolve().is_relative_to(root.resolve())
 
     def look(self, path: Path) -> PathFacts:
         if not self._stays_inside(path) or not path.exists():
@@ -104,6 +107,14 @@ class FolderTrees:
             with writing(f"a copy of {path.name}"):
                 self._copy(source, kept)
         return kept
+
+    def discard(self, path: Path) -> None:
+        if path.parent != self.uploads():
+            raise Refused(f"{path} is not an upload", code="path_invalid")
+        if path.is_dir() and not path.is_symlink():
+            self._remove(path)
+        else:
+            path.unlink(missing_ok=True)
 
     def forget(self, path: Path) -> None:
         if not path.parent.resolve().is_relative_to(self._apps().resolve()):
@@ -143,7 +154,7 @@ class FolderTrees:
         """A folder that takes its place only when it is whole."""
         if target.exists() and any(target.iterdir()):
             raise Failed(f"the folder {target} is not empty", code="folder_not_empty")
-        with _aside(target) as folder:
+        with aside(target) as folder:
             yield folder
             if target.exists():
                 target.rmdir()
@@ -151,7 +162,7 @@ class FolderTrees:
 
     def _copy(self, source: Path, target: Path) -> None:
         """Whole or not at all."""
-        with _aside(target) as holder:
+        with aside(target) as holder:
             copy = holder / "copy"
             if source.is_dir():
                 shutil.copytree(source, copy, symlinks=True)
@@ -173,7 +184,7 @@ class FolderTrees:
 
 
 @contextlib.contextmanager
-def _aside(target: Path) -> Iterator[Path]:
+def aside(target: Path) -> Iterator[Path]:
     """A folder beside the target to prepare it in; what an earlier, killed attempt left there goes first."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = target.parent / f".new-{target.name}"
