@@ -149,15 +149,7 @@ def _add_service(services: dict[str, Service], app: EdgeApp, route: EdgeRoute, t
     balanced = _balancer(route.servers, transport)
     name = _free(services, service_name(app.app, route.service, app.release), balanced)
     services[name] = balanced
-    if not route.fallback or app.fallback_release is None:
-        return name
-    behind = _balancer(route.fallback, transport)
-    behind_name = _free(services, service_name(app.app, route.service, app.fallback_release), behind)
-    services[behind_name] = behind
-    guarded = Service(failover=Failover(service=name, fallback=behind_name))
-    guarded_name = _free(services, f"{name}.over-r{app.fallback_release}", guarded)
-    services[guarded_name] = guarded
-    return guarded_name
+    return name
 
 
 def _balancer(servers: tuple[EdgeServer, ...], transport: str) -> Service:
