@@ -83,7 +83,7 @@ class Redactor:
         text, masked = self._tail, self._masked
         spans = self._spans(text, masked)
         shown = self._written(text, spans, upto, masked)
-        reached = max((end for start, end in spans if start < upto), default=0)
+        reached = max((end for start, end in spans if start < upto), default=masked)
         self._tail, self._masked = text[upto:], max(0, reached - upto)
         return shown
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 _SECRET_NAME = re.compile(
-    r"PASS(WORD|WD|PHRASE|CODE)?(_|$|\d)|PASSWORD|PWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|SALT|PEPPER|SIGNATURE|COOKIE"
+    r"PASS(WORD|WD|PHRASE|CODE)|(^|_)PASS(_|$|\d)|PWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|SALT|PEPPER|SIGNATURE|COOKIE"
     r"|API_?KEY|ACCESS_?KEY|(^|_)KEY(S|_ID|_BASE64)?$|(^|_)AUTH($|_)|(^|_)DSN$|CONNECTION_?STRING|WEBHOOK",
     re.IGNORECASE,
 )
@@ -44,6 +44,7 @@ _WORDS = frozenset(
     for word in line.split()
 )
 _NUMBER = re.compile(r"[-+]?[\d.,:]*")
+_ADDRESS = re.compile(r"\d+(\.\d+){3}(:\d+)?|\[?::1?\]?(:\d+)?")
 _LEAST = 4
 _LEAST_DIGITS = 6
 
@@ -110,6 +111,6 @@ def _by_look(name: str, value: str) -> set[str]:
 
 
 def _is_worth_hiding(value: str) -> bool:
-    if len(value) < _LEAST or not value.strip() or value.lower() in _WORDS:
+    if len(value.strip()) < _LEAST or value.lower() in _WORDS or _ADDRESS.fullmatch(value):
         return False
     return not _NUMBER.fullmatch(value) or sum(c.isdigit() for c in value) >= _LEAST_DIGITS
