@@ -135,8 +135,9 @@ class ControlPlane:
         failure = failure_file(self._known)
         try:
             self._run()
-        except WindlassError as error:
-            failure.write_text(json.dumps(error_document(error) | {"exit_code": error.exit_code}))
+        except Exception as error:
+            told = error if isinstance(error, WindlassError) else WindlassError(f"{type(error).__name__}: {error}")
+            failure.write_text(json.dumps(error_document(told) | {"exit_code": told.exit_code}))
             raise
         daemon.end_children()
         sys.stdout.flush()
@@ -153,6 +154,9 @@ class ControlPlane:
         known = self._known
         url = known.database_url or f"sqlite:///{known.home / 'windlass.db'}"
         store = open_store(url, known.home / "secret.key")
+        if "alembic" in sys.modules:
+            store.close()
+            os.execv(sys.executable, sys.orig_argv)  # a migration's tools stay in memory: begin anew without them
         outside = build_outside(known, store)
         open_log(known.log_file, LogRedaction(outside))
         options = WebOptions(_token_hash(known), known.upload_limit, self.describe)
