@@ -225,10 +225,16 @@ class ControlPlane:
 
 def _build_worker(outside: Outside) -> Worker:
     from windlass.adapters.owner import owner_name
-    from windlass.usecases.jobs import run_job
+    from windlass.usecases.jobs import break_off, run_job
     from windlass.worker import Worker
 
-    return Worker(outside.store.jobs, outside.clock, owner_name(), lambda job, control: run_job(outside, job, control))
+    return Worker(
+        outside.store.jobs,
+        outside.clock,
+        owner_name(),
+        lambda job, control: run_job(outside, job, control),
+        on_error=lambda job, error: break_off(outside, job, error),
+    )
 
 
 class LogRedaction:

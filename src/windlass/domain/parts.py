@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from windlass.domain.ordering import layers
 from windlass.domain.release import (
     Part,
@@ -68,3 +70,21 @@ def layers_of(snapshot: Snapshot, names: list[str]) -> tuple[tuple[str, ...], ..
             wanted.append(part.peer)
         needs[name] = tuple(dict.fromkeys(wanted))
     return layers(names, needs)
+
+
+def needed_jobs(snapshot: Snapshot, part: Part) -> frozenset[str]:
+    """Jobs that must have ended before the part starts, also those its jobs need."""
+    found: set[str] = set()
+    open_ = [d.service for d in part.needs]
+    while open_:
+        other = snapshot.parts.get(open_.pop())
+        if other is not None and other.strategy is Strategy.JOB and other.name not in found:
+            found.add(other.name)
+            open_ += [d.service for d in other.needs]
+    return frozenset(found)
+
+
+def jobs_before_base(snapshot: Snapshot, services: Collection[str]) -> tuple[Part, ...]:
+    """Jobs for whose end one of these base services waits."""
+    wanted = {j for n in services if n in snapshot.parts for j in needed_jobs(snapshot, snapshot.parts[n])}
+    return tuple(p for p in snapshot.generation() if p.name in wanted)

@@ -176,6 +176,13 @@ class RemoveGeneration:
 
 
 @dataclass(frozen=True)
+class RemoveNetworks:
+    """Networks that this deployment added; one that is gone, or still in use, is no error."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PutBackBase:
     """Bring these base services back to what release `release` says (None: remove them)."""
 
@@ -211,6 +218,7 @@ Operation = (
     | KeepWarm
     | RemoveContainers
     | RemoveGeneration
+    | RemoveNetworks
     | PutBackBase
     | KeepReleases
 )

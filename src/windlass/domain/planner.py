@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from windlass.domain.derivation import needs_names
-from windlass.domain.parts import containers_of, is_needed, late_parts, layers_of, release_jobs
+from windlass.domain.parts import (
+    containers_of,
+    is_needed,
+    jobs_before_base,
+    late_parts,
+    layers_of,
+    needed_jobs,
+    release_jobs,
+)
 from windlass.domain.plan import (
     Attach,
     CreateServices,
@@ -22,7 +30,7 @@ from windlass.domain.plan import (
     PutBackBase,
     RemoveContainers,
     RemoveGeneration,
-    RunJob,
+    RemoveNetworks,
     Sequence,
     SetRestart,
     Start,
@@ -34,11 +42,12 @@ from windlass.domain.plan import (
     WithdrawRoutes,
 )
 from windlass.domain.raising import (
-    JOB_WITHIN_S,
     bring_layers,
     create_parts,
+    drain_generation,
     own_networks,
     retire_generation,
+    run_jobs,
     stop_parts,
 )
 from windlass.domain.release import (
@@ -108,11 +117,16 @@ def _base(given: Situation) -> StepPlan:
     changed = set(changed_base(given))
     resting = {n for n in given.observed.base_stopped if n in new.parts and new.parts[n].in_base}
     operations: list[Operation] = [*_shared_networks(new), *_shared_volumes(new)]
+    jobs = jobs_before_base(new, changed) if not given.again else ()
+    if jobs:
+        operations += [*own_networks(new), *create_parts(new, jobs)]
     fresh = tuple(n for n in sorted(changed) if n not in given.observed.base and n not in resting)
     if fresh:
         operations.append(CreateServices(new.number, True, fresh))
     for layer in layers_of(new, [p.name for p in new.base()]):
         todo = [new.parts[n] for n in layer if n in changed or n in resting]
+        due = [j.name for j in jobs if any(j.name in needed_jobs(new, p) for p in todo)]
+        operations += run_jobs(new, due)
         if todo:
             operations.append(
                 Together(tuple(_bring_base(new, p, p.name in fresh or p.name not in changed) for p in todo))
@@ -120,6 +134,11 @@ def _base(given: Situation) -> StepPlan:
     undo: tuple[Operation, ...] = ()
     if changed:
         undo = (PutBackBase(tuple(sorted(changed)), given.old.number if given.old else None),)
+    added = _added_networks(given)
+    if added:
+        undo = (*undo, RemoveNetworks(added))
+    if jobs:
+        undo = (RemoveGeneration(new.number, images=True), *undo)
     return StepPlan("base", tuple(operations), undo)
 
 
@@ -135,12 +154,12 @@ def _bring_base(new: Snapshot, part: Part, created: bool) -> Operation:
     return Sequence(tuple(steps))
 
 
-def _shared_networks(new: Snapshot) -> list[Operation]:
+def _shared_networks(new: Snapshot) -> list[EnsureNetwork]:
     """Networks that base services live on; without a base the generation's own copies are enough."""
     project = base_project(new.app)
     size = len(new.base()) + 3 * len(new.generation()) + 8
     used = {n.get("name") for n in new.base_model.get("networks", {}).values()}
-    found: list[Operation] = [
+    found = [
         EnsureNetwork(n.name, size, n.internal, n.key, project)
         for n in new.networks.values()
         if (n.name in used and not n.external) or n.create
@@ -148,6 +167,12 @@ def _shared_networks(new: Snapshot) -> list[Operation]:
     if needs_names(new):
         found.append(EnsureNetwork(names_network(new.app), size, True, "windlass-names", project))
     return found
+
+
+def _added_networks(given: Situation) -> tuple[str, ...]:
+    """Networks of the base that the live release does not have."""
+    there = {op.name for op in _shared_networks(given.old)} if given.old else set()
+    return tuple(op.name for op in _shared_networks(given.new) if op.name not in there)
 
 
 def _shared_volumes(new: Snapshot) -> list[Operation]:
@@ -171,7 +196,7 @@ def _release(given: Situation) -> StepPlan:
     operations = own_networks(new)
     if jobs:
         operations += create_parts(new, jobs)
-        operations += [op for layer in layers_of(new, [j.name for j in jobs]) for op in (_run_jobs(new, layer),)]
+        operations += run_jobs(new, [j.name for j in jobs])
     return StepPlan("release", tuple(operations), (RemoveGeneration(new.number, images=not given.again),))
 
 
@@ -181,16 +206,6 @@ def _wanted_jobs(given: Situation, jobs: Iterable[Part]) -> list[Part]:
     own = {v.key for v in given.new.volumes if v.per_release}
     services = given.new.generation_model.get("services", {})
     return [j for j in jobs if own & {m.get("source") for m in services.get(j.name, {}).get("volumes", [])}]
-
-
-def _run_jobs(new: Snapshot, names: Iterable[str]) -> Operation:
-    return Together(
-        tuple(
-            Sequence((Start(new.number, n, names_), RunJob(n, names_[0], JOB_WITHIN_S)))
-            for n in names
-            for names_ in (containers_of(new, new.parts[n]),)
-        )
-    )
 
 
 def _start(given: Situation) -> StepPlan:
@@ -264,6 +279,7 @@ def _switch_back(given: Situation, late_new: tuple[Part, ...], late_old: list[Pa
     operations += stop_parts(new, [p for p in stopping if p.strategy is not Strategy.JOB])
     operations += bring_layers(old, [p.name for p in late_old])
     operations += _move_names(new, old)
+    operations += drain_generation(new)
     operations += bring_layers(old, [p.name for p in workers])
     again = [SetRestart(containers_of(old, p), p.restart) for p in (*late_old, *workers) if p.restart != "no"]
     operations += again

@@ -140,13 +140,20 @@ def stop_parts(snapshot: Snapshot, parts: Iterable[Part]) -> list[Operation]:
 def retire_generation(old: Snapshot) -> list[Operation]:
     """Drain it, then stop it: dependents before what they need, SIGTERM and the whole grace."""
     parts = [p for p in old.generation() if p.strategy is not Strategy.JOB]
-    targets = tuple(
-        (c, r.port) for r in old.routes if r.service in old.parts and not old.parts[r.service].in_base
-        for c in containers_of(old, old.parts[r.service])
-    )  # fmt: skip
-    limit = max((old.parts[r.service].drain_s for r in old.routes if r.service in old.parts), default=0.0)
-    drain: list[Operation] = [Drain(tuple(dict.fromkeys(targets)), limit)] if targets else []
-    return [*drain, *stop_parts(old, parts)]
+    return [*drain_generation(old), *stop_parts(old, parts)]
+
+
+def drain_generation(snapshot: Snapshot) -> list[Operation]:
+    """Wait for the requests that its routed parts still answer."""
+    routed = [r for r in snapshot.routes if r.service in snapshot.parts and not snapshot.parts[r.service].in_base]
+    targets = [(c, r.port) for r in routed for c in containers_of(snapshot, snapshot.parts[r.service])]
+    limit = max((snapshot.parts[r.service].drain_s for r in routed), default=0.0)
+    return [Drain(tuple(dict.fromkeys(targets)), limit)] if targets else []
+
+
+def run_jobs(new: Snapshot, names: Iterable[str]) -> list[Operation]:
+    """Each to exit 0, those that need another after it."""
+    return [Together(tuple(_start_one(new, new.parts[n]) for n in layer)) for layer in layers_of(new, list(names))]
 
 
 def create_parts(new: Snapshot, parts: Iterable[Part]) -> list[Operation]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from windlass.domain import plan as ops
+from windlass.domain.errors import Conflict
 from windlass.domain.records import App, Job
 from windlass.usecases import containers, gates, networks, retention, routes
 from windlass.usecases.undertaking import Undertaking
@@ -57,6 +59,12 @@ def _remove_containers(work: Undertaking, wanted: ops.RemoveContainers) -> None:
     containers.remove_containers(work, wanted.containers)
 
 
+def _remove_networks(work: Undertaking, wanted: ops.RemoveNetworks) -> None:
+    for name in wanted.names:
+        with suppress(Conflict):
+            networks.remove_network(work, name)
+
+
 def _keep_warm(work: Undertaking, wanted: ops.KeepWarm) -> None:
     """Remember when its time is over and queue the job that stops it."""
     now = work.outside.clock.now()
@@ -92,6 +100,7 @@ HANDLERS: dict[type[Any], Handler] = {
     ops.KeepWarm: _keep_warm,
     ops.RemoveContainers: _remove_containers,
     ops.RemoveGeneration: containers.remove_generation,
+    ops.RemoveNetworks: _remove_networks,
     ops.PutBackBase: containers.put_back_base,
     ops.KeepReleases: retention.keep_releases,
 }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from windlass.domain.errors import NotFound
 from windlass.domain.records import Job
+from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
 from windlass.usecases.control import Control
 from windlass.usecases.cooling import cool_down
 from windlass.usecases.deploy import run_deployment
 from windlass.usecases.patience import wait_for_engine
+from windlass.usecases.slots import Unhurried
+from windlass.usecases.variables import redactor_for
 
 
 def run_job(outside: Outside, job: Job, control: Control) -> str:
@@ -23,3 +26,26 @@ def run_job(outside: Outside, job: Job, control: Control) -> str:
         outside.store.events.add(outside.clock.now(), job.lock_key, "", "warning", {"text": error.message})
         return "failed"
     return "done"
+
+
+def break_off(outside: Outside, job: Job, error: BaseException) -> None:
+    """A mistake of windlass itself: the deployment is taken back and ends, whatever happens on the way."""
+    if job.kind != "deployment":
+        return
+    id = str(job.args["deployment"])
+    deployment = outside.store.deployments.get(id)
+    if deployment.status.is_final:
+        return
+    said = redactor_for(outside, deployment.app, id).redact(f"{type(error).__name__}: {error}")
+    document = {
+        "code": "unexpected",
+        "message": f"windlass itself failed: {said}",
+        "hint": "the log of windlass says where; please report it",
+        "details": [],
+    }
+    outside.store.deployments.update(id, error=document)
+    try:
+        run_deployment(outside, id, Unhurried())
+    finally:
+        if not outside.store.deployments.get(id).status.is_final:
+            outside.store.deployments.finish(id, DeploymentStatus.FAILED, outside.clock.now(), document)
