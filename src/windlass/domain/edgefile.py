@@ -140,7 +140,7 @@ def stem(app: str) -> str:
 
 
 def service_name(app: str, service: str, release: int) -> str:
-    """`<app>-<service>-r<release>`; `-` and `.` of the service become `_`, or `a` with `b-c` would be `a-b` with `c`."""
+    """`<app>-<service>-r<release>`; `-` and `.` of the service become `_`, else `a` with `b-c` were `a-b` with `c`."""
     return f"{stem(app)}-{re.sub('[-.]', '_', service)}-r{release}"
 
 

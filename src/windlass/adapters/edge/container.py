@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from windlass.adapters.edge.api import EdgeApi
 from windlass.adapters.edge.files import EdgeFiles
-from windlass.adapters.edge.image import ensure_image
+from windlass.adapters.edge.image import ensure_image, tag
 from windlass.domain.errors import Failed, NotFound, OutOfReach, Refused, WindlassError
 from windlass.ports.engine import Container, EdgeContainer, Engine
 from windlass.ports.machine import PortHolder
@@ -50,11 +51,12 @@ class EdgeRunner:
 
     def bring_up(self) -> tuple[str, bool]:
         """The edge's version, once it runs and answers; and whether it had to be started."""
-        image, image_id = ensure_image(self._engine)
-        spec, here = self._spec(image), self.find()
-        if here is not None and here.state == "running" and self._is_as_wanted(here, spec, image_id):
+        here = self.find()
+        as_wanted = here is not None and here.labels.get(SPEC_LABEL) == self._spec().labels[SPEC_LABEL]
+        if here is not None and as_wanted and here.state == "running":
             return self._await_answer(here.id), False
-        if here is not None and not self._is_as_wanted(here, spec, image_id):
+        ensure_image(self._engine)
+        if not as_wanted:
             self.take_down()
             here = None
         self._refuse_held_port()
@@ -63,7 +65,7 @@ class EdgeRunner:
             here = None
         if here is None:
             self._choose_api_port()
-            made = self._engine.run_edge(self._spec(image))
+            made = self._engine.run_edge(self._spec())
         else:
             made = here.id
             self._engine.start(made)
@@ -75,13 +77,10 @@ class EdgeRunner:
             self._engine.stop(here.id, STOP_GRACE_S)
             self._engine.remove(here.id)
 
-    def _is_as_wanted(self, here: Container, spec: EdgeContainer, image_id: str) -> bool:
-        return here.image_id == image_id and here.labels.get(SPEC_LABEL) == spec.labels[SPEC_LABEL]
-
-    def _spec(self, image: str) -> EdgeContainer:
+    def _spec(self) -> EdgeContainer:
         plain = EdgeContainer(
             name=self.name,
-            image=image,
+            image=tag(),
             argv=_argv(self._address.http_port, self._files.api_port()),
             environment={},
             labels={"windlass.instance": self._address.instance, "windlass.role": "edge"},
@@ -93,9 +92,7 @@ class EdgeRunner:
     def _choose_api_port(self) -> None:
         port = self._files.api_port()
         if not port or _is_held(port):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self._files.write_api_port(probe.getsockname()[1])
+            self._files.write_api_port(next(port for port in iter(_any_api_port, 0) if not _is_held(port)))
 
     def _refuse_held_port(self) -> None:
         held = self._holder(self._address.http_port)
@@ -125,7 +122,7 @@ class EdgeRunner:
 
     def _why_not_up(self, ref: str) -> Failed | Refused:
         said = [line.text for line in self._engine.logs(ref, tail=20)]
-        if any("address already in use" in line for line in said):
+        if any("address already in use" in line and f":{self._address.http_port}:" in line for line in said):
             self._engine.remove(ref)
             return _port_taken(self._address.http_port, self._holder(self._address.http_port))
         last = f": {said[-1]}" if said else ""
@@ -155,10 +152,19 @@ def _argv(http_port: int, api_port: int) -> tuple[str, ...]:
     )
 
 
+def _any_api_port() -> int:
+    """Below the ports that the kernel lends to outgoing connections: after a reboot it must still be free."""
+    return 21_000 + secrets.randbelow(8_000)
+
+
 def _is_held(port: int) -> bool:
     with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
 
 
 def _port_taken(port: int, held: PortHolder | None) -> Refused:

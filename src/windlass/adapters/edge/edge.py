@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -42,7 +41,7 @@ class TraefikEdge:
         self._runner = EdgeRunner(engine, self._files, address, holder)
         self._http_port = address.http_port
         self._running = threading.Lock()
-        self._apps: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._apps: dict[str, threading.Lock] = {}
 
     def ensure(self) -> EdgeStatus:
         with self._running:
@@ -64,7 +63,7 @@ class TraefikEdge:
 
     def apply(self, config: EdgeApp, timeout_s: float = 10.0) -> None:
         wanted = edge_file(config)
-        with self._apps[config.app]:
+        with self._lock(config.app):
             old = self._files.routes(config.app)
             gone = _routers(old) - wanted.http.routers.keys()
             if old != wanted.text():
@@ -85,7 +84,7 @@ class TraefikEdge:
             return None
 
     def withdraw(self, app: str) -> None:
-        with self._apps[app]:
+        with self._lock(app):
             old = self._files.routes(app)
             self._files.write_confirmed(app, None)
             self._files.write_routes(app, None)
@@ -97,6 +96,9 @@ class TraefikEdge:
 
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         return established((server.address, server.port) for server in servers)
+
+    def _lock(self, app: str) -> threading.Lock:
+        return self._apps.setdefault(app, threading.Lock())
 
     def _api(self) -> EdgeApi:
         return EdgeApi(self._files.api_port())

@@ -22,13 +22,14 @@ def version() -> str:
     return metadata.version(PACKAGE)
 
 
-def ensure_image(engine: Engine) -> tuple[str, str]:
-    """Tag and ID of the image."""
-    tag = f"windlass/edge:{version()}"
-    found = engine.image(tag)
-    if found is None:
-        return tag, engine.import_image(_archive(), tag, ['ENTRYPOINT ["/traefik"]'])
-    return tag, found.id
+def tag() -> str:
+    return f"windlass/edge:{version()}"
+
+
+def ensure_image(engine: Engine) -> None:
+    """The engine has the image when this returns."""
+    if engine.image(tag()) is None:
+        engine.import_image(_archive(), tag(), ['ENTRYPOINT ["/traefik"]'])
 
 
 def _archive() -> Iterator[bytes]:
