@@ -1,7 +1,9 @@
 """Programs are run with exactly what they are given, and nothing of them is left behind."""
 
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,34 @@ def test_does_not_wait_for_what_the_child_left_behind() -> None:
     code = "import os, time\nif os.fork() == 0: time.sleep(60)\nelse: print('done', flush=True)"
     result = run(python(code, timeout_s=30.0))
     assert (result.code, result.text) == (0, "done\n")
+
+
+OUTER = """
+import sys
+from windlass.adapters.process import Command, run
+run(Command((sys.executable, "-I", "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)")), print)
+"""
+
+
+def test_a_child_does_not_outlive_a_killed_windlass() -> None:
+    seen: list[str] = []
+
+    def kill(line: str) -> None:
+        seen.append(line)
+        (parent,) = (p for p in children(os.getpid()) if int(line) in children(p))
+        os.kill(parent, signal.SIGKILL)
+
+    code = f"import sys; sys.path[:0] = {sys.path!r}\n{OUTER}"
+    own = Command((sys.executable, "-u", "-c", code))
+    assert run(own, kill).code == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while alive(int(seen[0])) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not alive(int(seen[0]))
+
+
+def children(pid: int) -> set[int]:
+    return {int(p) for task in Path(f"/proc/{pid}/task").iterdir() for p in (task / "children").read_text().split()}
 
 
 def test_says_what_is_not_installed() -> None:

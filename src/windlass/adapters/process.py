@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -121,11 +123,12 @@ def run(command: Command, on_line: OnLine | None = None, cancelled: Check = neve
 def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
     """The child, in a session of its own; whatever happens, the whole group is gone afterwards."""
     with contextlib.ExitStack() as stack:
+        program = _located(command)
         descriptors = [stack.enter_context(_memory_file(content)) for content in command.files]
         paths = {memory(n): f"/dev/fd/{descriptor}" for n, descriptor in enumerate(descriptors)}
         try:
             child = subprocess.Popen(
-                [paths.get(argument, argument) for argument in command.argv],
+                [*_leash(), program, *(paths.get(argument, argument) for argument in command.argv[1:])],
                 cwd=command.cwd,
                 env={name: paths.get(value, value) for name, value in command.environment.items()},
                 stdin=subprocess.PIPE,
@@ -136,7 +139,9 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
                 umask=0o022,
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise _not_startable(command, error) from error
+            raise Failed(
+                f"the folder {command.cwd} cannot be entered: {error.strerror}", code="folder_missing"
+            ) from error
     with child:
         try:
             yield child
@@ -144,13 +149,29 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
             _end_group(child)
 
 
-def _not_startable(command: Command, error: OSError) -> OutOfReach | Failed:
-    if command.cwd is not None and not command.cwd.is_dir():
-        return Failed(f"the folder {command.cwd} is not there", code="folder_missing")
-    name = Path(command.argv[0]).name
-    return OutOfReach(
-        f"{name} could not be started: {error.strerror}", code="program_missing", hint=f"install {name} on this machine"
-    )
+def _located(command: Command) -> str:
+    name = command.argv[0]
+    found = shutil.which(name, path=command.environment.get("PATH", os.defpath))
+    if found is None:
+        tool = Path(name).name
+        raise OutOfReach(
+            f"{tool} is not installed, or cannot be run", code="program_missing", hint=f"install {tool} on this machine"
+        )
+    return found
+
+
+@functools.cache
+def _leash() -> tuple[str, ...]:
+    """Lets a child end with windlass also when that is killed, so that the next start finds nobody at work.
+
+    Without util-linux's setpriv there is none.
+    """
+    tool = shutil.which("setpriv")
+    if tool is None:
+        return ()
+    leash = (tool, "--pdeathsig", "KILL", "--")
+    tried = subprocess.run([*leash, tool, "--version"], env={}, capture_output=True, timeout=10, check=False)
+    return leash if tried.returncode == 0 else ()
 
 
 @contextlib.contextmanager
