@@ -164,6 +164,11 @@ def looks_beside_a_store(name: str) -> bool:
     return _NOT_A_STORE.search(name.lower()) is not None
 
 
+def only_reads(name: str) -> bool:
+    """The name of something that copies or measures what another program writes."""
+    return re.search(r"(exporter|backups?|dump)$", name.lower()) is not None
+
+
 def wire_port(image: str) -> int:
     """The port this kind of store listens on unless told otherwise; 0 when not known."""
     stem = _stem(basename(image))

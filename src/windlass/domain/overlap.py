@@ -167,12 +167,12 @@ def _with_state(service: Service, view: View, role: Role, state: tuple[StateMoun
 
 def _is_shared_already(service: Service, view: View, mount: StateMount) -> bool:
     """Two containers of one image on one volume write side by side within every release anyway."""
-    if mount.is_anonymous:
+    if mount.is_anonymous or catalogue.only_reads(service.name):
         return False
     lasting = (s for s in siblings(service, view.model) if view.role(s.name) is not Role.JOB)
     return any(
         other.source == mount.source
         for sibling in lasting
-        if not catalogue.looks_beside_a_store(sibling.name)
+        if not catalogue.only_reads(sibling.name)
         for other in view.state(sibling)
     )
