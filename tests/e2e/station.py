@@ -153,8 +153,11 @@ class Station:
     def api_socket(self) -> Path:
         return self.home / "run" / "api.sock"
 
+    def api_connection(self, timeout: float = 30) -> UnixConnection:
+        return UnixConnection(self.api_socket, timeout)
+
     def api(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
-        return ask(UnixConnection(self.api_socket, 30), path, body, headers or {})
+        return ask(self.api_connection(), path, body, headers or {})
 
     def follow(self, deployment: str, limit_s: float = LIMIT_S) -> Iterator[tuple[str, Any]]:
         return read_events(self.api_socket, f"/api/v1/deployments/{deployment}/events", limit_s)
