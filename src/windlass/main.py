@@ -172,11 +172,13 @@ class ControlPlane:
         """Everything beside the API; begun when that answers."""
         from windlass.adapters.owner import owner_alive
         from windlass.usecases.reconcile import Reconciler
+        from windlass.usecases.removal import resume
 
         outside.store.jobs.release_owner(owner_alive)
         worker.start()
         reconciler = Reconciler(outside)
         self._in_background("reconciler", lambda: reconciler.run(self._stopping.is_set))
+        threading.Thread(target=resume, args=(outside,), name="removals", daemon=True).start()
         self._in_background("edge", lambda: self._keep_edge(outside.edge))
 
     def _in_background(self, name: str, work: Callable[[], None]) -> None:

@@ -61,32 +61,40 @@ def draw_apps(document: dict[str, Any]) -> str:
         return "no apps yet: windlass deploy FOLDER"
     rows = [
         (
-            styled(i.get("app") or i.get("name"), bold=True),
+            styled(i.get("app"), bold=True),
             f"r{i['live']}" if i.get("live") else "",
-            word(i.get("state") or i.get("status")),
-            i.get("url") or next(iter(i.get("urls") or []), ""),
+            word(_app_state(i)),
+            i.get("url"),
         )
         for i in items
     ]
     return table(("APP", "LIVE", "STATE", "URL"), rows)
 
 
+def _app_state(item: dict[str, Any]) -> str:
+    if item.get("deployment"):
+        return "deploying" if item["deployment"] == "running" else str(item["deployment"])
+    if not item.get("live"):
+        return "not live"
+    return "running" if item.get("running", True) else "stopped"
+
+
 def draw_releases(document: dict[str, Any]) -> str:
     rows = [
         (
-            f"r{i.get('release', i.get('number'))}",
-            word(i.get("state") or i.get("status")),
-            moment(i.get("live_at") or i.get("created_at") or i.get("at")),
+            f"r{i.get('release')}",
+            word(i.get("state")),
+            moment(i.get("live_at") or i.get("created_at")),
             line_of(i.get("commit") or "")[:12],
             i.get("ref"),
             i.get("source"),
-            "" if i.get("kept", True) else "images gone",
+            "yes" if i.get("can_roll_back") else "",
         )
         for i in document.get("items") or []
     ]
     if not rows:
         return "no releases yet"
-    return table(("RELEASE", "STATE", "SINCE", "COMMIT", "REF", "SOURCE", ""), rows)
+    return table(("RELEASE", "STATE", "SINCE", "COMMIT", "REF", "SOURCE", "ROLLBACK"), rows)
 
 
 def draw_events(document: dict[str, Any]) -> str:
@@ -107,7 +115,7 @@ def draw_stats(document: dict[str, Any]) -> str:
         (
             i.get("app"),
             i.get("service"),
-            i.get("container") or i.get("name"),
+            i.get("container"),
             f"{i['cpu_percent']:.1f} %" if isinstance(i.get("cpu_percent"), int | float) else "",
             size(i.get("memory_bytes")),
             size(i.get("memory_limit_bytes")),
@@ -127,7 +135,7 @@ def draw_variables(document: dict[str, Any]) -> str:
         return "no variables: windlass env set APP NAME=VALUE"
     if any(i.get("value") is not None for i in items):
         return "\n".join(f"{line_of(i.get('name'))}={line_of(i.get('value') or '')}" for i in items)
-    rows = [(i.get("name"), moment(i.get("changed_at") or i.get("at") or i.get("updated_at"))) for i in items]
+    rows = [(i.get("name"), moment(i.get("changed_at"))) for i in items]
     return table(("NAME", "CHANGED"), rows)
 
 
@@ -135,42 +143,40 @@ def draw_wishes(document: dict[str, Any]) -> str:
     items = document.get("items") or []
     if not items:
         return "the app wishes nothing that needs consent"
-    rows = [(i.get("item"), word(_wish_state(i)), i.get("service"), i.get("message") or i.get("why")) for i in items]
-    return table(("ITEM", "CONSENT", "SERVICE", "WHAT IT ALLOWS"), rows)
-
-
-def _wish_state(item: dict[str, Any]) -> object:
-    if isinstance(item.get("given"), bool):
-        return "given" if item["given"] else "needed"
-    return item.get("state") or ("given" if item.get("given_at") else "needed")
+    rows = [(i.get("item"), word("given" if i.get("given") else "needed"), i.get("message")) for i in items]
+    return table(("ITEM", "CONSENT", "WHAT IT ALLOWS"), rows)
 
 
 def draw_checks(document: dict[str, Any]) -> str:
     """`doctor`: one line per check, with the way out where something is wrong."""
     lines = []
     for item in document.get("items") or []:
-        state = word(item.get("status") or item.get("state"))
+        state = word(item.get("status"))
         lines.append(f"{state}  {line_of(item.get('name', ''))}: {line_of(item.get('message', ''))}")
-        fix = item.get("fix") or item.get("hint")
-        if fix:
-            lines.append(f"    {click.style('→', dim=True)} {line_of(fix)}")
+        if item.get("fix"):
+            lines.append(f"    {click.style('→', dim=True)} {line_of(item['fix'])}")
     return "\n".join(lines)
 
 
 def draw_plan(document: dict[str, Any]) -> str:
-    lines = []
+    live = document.get("live")
+    now = f"r{live} is live" if live else "nothing is live yet"
+    lines = [f"{click.style(line_of(document.get('app', '')), bold=True)}: {now}; a deploy would do this", ""]
     for item in document.get("items") or []:
-        kind = line_of(item.get("step") or item.get("kind") or "")
-        name = line_of(item.get("name") or item.get("service") or "")
-        words = line_of(item.get("text") or item.get("message") or item.get("action") or "")
-        why = line_of(item.get("reason") or item.get("why") or "")
-        told = " ".join(w for w in (click.style(name, bold=True) if name else "", words) if w)
-        lines.append(
-            f"{click.style(f'{kind:<9}', dim=True)} {told}" + (click.style(f" ({why})", dim=True) if why else "")
-        )
+        name, strategy = line_of(item.get("service", "")), line_of(item.get("strategy", ""))
+        count = f" ×{item['replicas']}" if (item.get("replicas") or 1) > 1 else ""
+        lines.append(f"{click.style(name, bold=True)}{count}  {strategy}: {line_of(item.get('action', ''))}")
+        lines.append(f"  {click.style('because', dim=True)} {line_of(item.get('reason', ''))}")
+        for title in ("image", "probe"):
+            if item.get(title):
+                lines.append(f"  {click.style(f'{title:<7}', dim=True)} {line_of(item[title])}")
+    for route in document.get("routes") or []:
+        target = f"{line_of(route.get('service', ''))}:{route.get('port', '')}"
+        lines.append(f"route  {line_of(route.get('host', ''))}{line_of(route.get('path', ''))} → {target}")
+    lines += [f"note   {line_of(note)}" for note in document.get("notes") or []]
     for reason in document.get("downtime") or []:
-        lines.append(f"{click.style('downtime', fg='yellow')}  {line_of(reason)}")
-    return "\n".join(lines) or "nothing to do"
+        lines.append(f"{click.style('short interruption', fg='yellow')}  {line_of(reason)}")
+    return "\n".join(lines)
 
 
 def draw_done(words: str) -> Draw:

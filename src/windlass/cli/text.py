@@ -108,19 +108,20 @@ def tell_error(error: WindlassError) -> str:
 def tell_error_document(error: dict[str, Any]) -> str:
     lines = [click.style("error", fg="red", bold=True) + ": " + clean(error.get("message", ""))]
     details = error.get("details") or []
-    if len(details) == 1 and line_of(details[0].get("message", "")) == line_of(error.get("message", "")):
-        details = [] if not details[0].get("name") else details
+    fixes = [d.get("fix") for d in details]
+    if len(details) == 1 and details[0].get("message") == error.get("message"):
+        details, fixes = [], []
     for detail in details:
         lines += _tell_detail(detail)
     hint = error.get("hint")
-    if hint and hint not in [d.get("fix") for d in details]:
+    if hint and hint not in fixes:
         lines.append(click.style("next", bold=True) + ":  " + clean(hint))
     return "\n".join(lines)
 
 
 def _tell_detail(detail: dict[str, Any]) -> list[str]:
     name, message, fix = (clean(detail.get(k, "")) for k in ("name", "message", "fix"))
-    lines = [f"  {click.style(name, bold=True)}: {message}" if name else f"  {message}"]
+    lines = [f"  {message}" if not name or name in message else f"  {click.style(name, bold=True)}: {message}"]
     if fix:
         lines.append(f"    {click.style('→', dim=True)} {fix}")
     return lines

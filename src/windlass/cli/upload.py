@@ -22,9 +22,9 @@ def check_folder(root: Path) -> None:
     for path, entry in _entries(root):
         mode = entry.st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
-            wrong.append(Detail("special_file", _shown(path), "is a socket, pipe or device", "remove it"))
+            wrong.append(_told("special_file", path, "is a socket, a pipe or a device", "remove it"))
         elif stat.S_ISREG(mode) and not os.access(os.path.join(os.fsencode(root), path), os.R_OK):
-            wrong.append(Detail("unreadable_file", _shown(path), "cannot be read", "chmod +r"))
+            wrong.append(_told("unreadable_file", path, "cannot be read", "make it readable"))
     if wrong:
         raise refuse(wrong)
 
@@ -54,10 +54,10 @@ def _add(archive: tarfile.TarFile, root: Path, path: bytes, entry: os.stat_resul
         info.type = tarfile.DIRTYPE
         archive.addfile(info)
     else:
-        _add_file(archive, info, full, _shown(path))
+        _add_file(archive, info, full, path)
 
 
-def _add_file(archive: tarfile.TarFile, info: tarfile.TarInfo, full: bytes, shown: str) -> None:
+def _add_file(archive: tarfile.TarFile, info: tarfile.TarInfo, full: bytes, path: bytes) -> None:
     with open(full, "rb", opener=_open_no_follow) as file:
         info.size = os.fstat(file.fileno()).st_size
         try:
@@ -65,7 +65,7 @@ def _add_file(archive: tarfile.TarFile, info: tarfile.TarInfo, full: bytes, show
         except OSError as error:
             if isinstance(error, ConnectionError):
                 raise
-            raise refuse([Detail("changed_file", shown, "changed while it was sent", "deploy again")]) from error
+            raise refuse([_told("changed_file", path, "changed while it was sent", "deploy again")]) from error
 
 
 def _open_no_follow(path: str, flags: int) -> int:
@@ -94,8 +94,9 @@ def _listing(full: bytes, folder: bytes) -> list[os.DirEntry[bytes]]:
         with os.scandir(full) as listing:
             return sorted(listing, key=lambda e: e.name)
     except PermissionError as error:
-        raise refuse([Detail("unreadable_folder", _shown(folder) or ".", "cannot be read", "chmod +rx")]) from error
+        raise refuse([_told("unreadable_folder", folder or b".", "cannot be read", "make it readable")]) from error
 
 
-def _shown(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
+def _told(code: str, path: bytes, what: str, fix: str) -> Detail:
+    shown = path.decode("utf-8", "backslashreplace")
+    return Detail(code, shown, f"{shown} {what}", fix)

@@ -44,12 +44,10 @@ def list_wishes(app: App, outside: World) -> Document:
 @router.post("/apps/{app}/consents")
 def give(app: App, outside: World, body: ItemsBody) -> Document:
     """Consent to items."""
-    consents.give(outside, app, body.items)
-    return consents.list_wishes(outside, app)
+    return consents.give(outside, app, body.items)
 
 
 @router.post("/apps/{app}/consents/revoke")
 def revoke(app: App, outside: World, body: ItemsBody) -> Document:
     """Take consent back."""
-    consents.revoke(outside, app, body.items)
-    return consents.list_wishes(outside, app)
+    return consents.revoke(outside, app, body.items)

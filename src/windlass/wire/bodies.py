@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 
 class Body:
-    """A request body: unknown fields and fields of the wrong type are errors."""
+    """A request body: unknown fields are errors."""
 
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload,no-any-return]
