@@ -17,6 +17,8 @@ from windlass.usecases.control import CancelRequested, Control
 Run = Callable[[Job, Control], str]
 OnError = Callable[[Job, BaseException], None]
 
+ENDS = ("done", "failed", "cancelled")
+
 _log = structlog.get_logger(__name__)
 
 
@@ -166,7 +168,10 @@ class Worker:
     def _outcome(self, claim: _Claim) -> str:
         """How it ended, "" when it has to be left as it is."""
         try:
-            return self._run(claim.job, claim.control)
+            state = self._run(claim.job, claim.control)
+            if state not in ENDS:
+                raise ValueError(f"a job cannot end as {state!r}")
+            return state
         except CancelRequested:
             return "cancelled"
         except LeaseLost:
@@ -203,10 +208,14 @@ class Worker:
 
     def _keep_leases(self) -> None:
         while self._claims or not self._stopping.is_set():
-            seen = self._jobs.changes()
-            self._prolong(list(self._claims.values()))
-            # Woken by every change of the queue, so that a cancel arrives at once.
-            self._jobs.wait(seen, self._options.lease_s / 3)
+            try:
+                seen = self._jobs.changes()
+                self._prolong(list(self._claims.values()))
+                # Woken by every change of the queue, so that a cancel arrives at once.
+                self._jobs.wait(seen, self._options.lease_s / 3)
+            except Exception:
+                _log.exception("leases cannot be kept")
+                self._clock.sleep(self._options.retry_s)
 
     def _prolong(self, claims: list[_Claim]) -> None:
         for claim in claims:
