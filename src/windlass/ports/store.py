@@ -66,7 +66,10 @@ class Deployments(Protocol):
 class Jobs(Protocol):
     """The queue. Every write of a running job is fenced: `owner` must still hold it, else LeaseLost."""
 
-    def enqueue(self, job: Job) -> None: ...
+    def enqueue(self, job: Job) -> None:
+        """Raises Conflict lock_taken for a job that is to run at once while another of its lock runs."""
+        ...
+
     def claim(self, owner: str, now: float, lease_s: float) -> Job | None:
         """The oldest due job whose lock is free, or a running one whose lease is over (attempt + 1).
 

@@ -16,9 +16,6 @@ from windlass.usecases.views import shown
 LEASE_S = 20.0
 KIND = "operation"
 
-_busy: set[tuple[str, str]] = set()
-_guard = threading.Lock()
-
 
 class Unhurried:
     """The control of work that nobody cancels: it is short, and each part of it is safe to leave half done."""
@@ -37,21 +34,33 @@ def hold_slot(outside: Outside, app: str, what: str) -> Iterator[None]:
     The slot is a running job of the app's lock. One that a crash left is freed at the next start, or when its lease is
     over: there is nothing in it to be resumed, for what should run is told by the live release.
     """
-    with _alone(outside, app):
-        now, id = outside.clock.now(), f"{KIND}-{secrets.token_hex(6)}"
-        job = Job(id, KIND, app, {"what": what}, "running", now, now, owner=id, lease_until=now + LEASE_S)
+    refuse_unfinished(outside, app)
+    now, id = outside.clock.now(), f"{KIND}-{secrets.token_hex(6)}"
+    job = Job(id, KIND, app, {"what": what}, "running", now, now, owner=id, lease_until=now + LEASE_S)
+    _take(outside, job)
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(outside, id, over), name=f"slot-{app}", daemon=True)
+    keeper.start()
+    try:
+        refuse_unfinished(outside, app)
+        yield
+    finally:
+        over.set()
+        keeper.join()
+        with suppress(LeaseLost):
+            outside.store.jobs.finish(id, id, "done")
+
+
+def _take(outside: Outside, job: Job) -> None:
+    try:
         outside.store.jobs.enqueue(job)
-        over = threading.Event()
-        keeper = threading.Thread(target=_keep, args=(outside, id, over), name=f"slot-{app}", daemon=True)
-        keeper.start()
-        try:
-            refuse_unfinished(outside, app)
-            yield
-        finally:
-            over.set()
-            keeper.join()
-            with suppress(LeaseLost):
-                outside.store.jobs.finish(id, id, "done")
+    except Conflict as taken:
+        refuse_unfinished(outside, job.lock_key)
+        raise Conflict(
+            f"another command is at work on {shown(job.lock_key)}; nothing was touched",
+            code="operation_running",
+            hint="try again when it has ended",
+        ) from taken
 
 
 def refuse_unfinished(outside: Outside, app: str) -> None:
@@ -64,24 +73,6 @@ def refuse_unfinished(outside: Outside, app: str) -> None:
             code="deployment_running",
             hint=f"wait for its end (windlass status {name}), or end it with: windlass cancel {name}",
         )
-
-
-@contextmanager
-def _alone(outside: Outside, app: str) -> Iterator[None]:
-    key = (outside.instance, app)
-    with _guard:
-        if key in _busy:
-            raise Conflict(
-                f"another command is at work on {shown(app)}; nothing was touched",
-                code="operation_running",
-                hint="try again when it has ended",
-            )
-        _busy.add(key)
-    try:
-        yield
-    finally:
-        with _guard:
-            _busy.discard(key)
 
 
 def _keep(outside: Outside, id: str, over: threading.Event) -> None:

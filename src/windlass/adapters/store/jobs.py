@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from windlass.adapters.store.bell import Bell
 from windlass.adapters.store.database import Database
 from windlass.adapters.store.rows import to_record, to_row
 from windlass.adapters.store.tables import jobs
+from windlass.domain.errors import Conflict
 from windlass.domain.records import Job, Lease
 from windlass.ports.store import LeaseLost
 
@@ -26,8 +28,14 @@ class SqlJobs:
         self._work = work
 
     def enqueue(self, job: Job) -> None:
-        with self._database.write() as connection:
-            connection.execute(insert(jobs).values(to_row(job)))
+        """Raises Conflict lock_taken for one that is to run at once while another of its lock runs."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert(jobs).values(to_row(job)))
+        except IntegrityError as error:
+            if job.state != "running":
+                raise
+            raise Conflict(f"a job of {job.lock_key} is running", code="lock_taken") from error
         self._work.ring()
 
     def claim(self, owner: str, now: float, lease_s: float) -> Job | None:
