@@ -52,7 +52,7 @@ def http_target(test: Sequence[str], environment: Mapping[str, str]) -> HttpTarg
     else:
         return None
     number = _number(port, environment) if port else (443 if scheme == "https" else 80)
-    if not number or (not re.fullmatch(_HERE, host, re.IGNORECASE) and not port):
+    if not number or not re.fullmatch(_HERE, host, re.IGNORECASE):
         return None
     fails = _CURL_FAILS.search(text) or _RAISES.search(text)
     return HttpTarget(
