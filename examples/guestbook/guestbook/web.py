@@ -15,6 +15,7 @@ from fastapi.templating import Jinja2Templates
 
 from guestbook import entries, health, version
 from guestbook.boot import boot
+from guestbook.front import Front
 from guestbook.live import Live
 from guestbook.stores import CHANNEL, Stores
 
@@ -33,18 +34,23 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await stores.close()
 
 
+async def _page() -> str:
+    shown = await entries.newest(app.state.stores.db)
+    return templates.get_template("page.html").render(entries=shown, version=version)
+
+
 app = FastAPI(title="Guestbook", version=version.NAME, lifespan=lifespan)
 app.state.stores = Stores()
 app.state.live = Live()
+app.state.front = Front(_page)
 app.state.booted = False
 app.include_router(health.router)
 
 
 @app.get("/")
-async def page(request: Request) -> HTMLResponse:
+async def page() -> HTMLResponse:
     """The guestbook."""
-    shown = await entries.newest(app.state.stores.db)
-    return templates.TemplateResponse(request, "page.html", {"entries": shown, "version": version})
+    return HTMLResponse(await app.state.front.html())
 
 
 @app.get("/api/entries")
@@ -59,6 +65,7 @@ async def add_entry(entry: entries.NewEntry) -> entries.Entry:
     stores = app.state.stores
     await stores.redis.ping()
     added = await entries.add(stores.db, entry)
+    app.state.front.forget()
     await asyncio.to_thread(stores.order_count, added.id)
     await stores.redis.publish(CHANNEL, added.id)
     return added
