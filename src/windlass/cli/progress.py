@@ -22,12 +22,12 @@ _TOLD_STATES = frozenset({"taken up", "taking back"})
 
 
 class PlainProgress:
-    """A line when a step begins to be worth telling: at its end, and at its beginning when that takes long."""
+    """A line for every step that ends, and for what is said meanwhile."""
 
     def __init__(self, write: Callable[[str], None], lines: bool = True) -> None:
         self._write = write
         self._lines = lines
-        self._step = ""
+        self._told: set[tuple[str, str]] = set()
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
         if kind == "step":
@@ -46,11 +46,13 @@ class PlainProgress:
 
     def _tell_step(self, data: dict[str, Any]) -> None:
         status, name = line_of(data.get("status", "")), line_of(data.get("name", ""))
-        if status == "running":
+        if status == "running" or (name, status) in self._told:
             return
+        self._told.add((name, status))
         mark, colour = _MARKS.get(status, ("·", "white"))
-        took = seconds(data.get("seconds")) if "seconds" in data else ""
-        self._write(f"{click.style(mark, fg=colour)} {name:<8} {status if status != 'done' else ''}{took}".rstrip())
+        took = seconds(data["seconds"]) if "seconds" in data else ""
+        words = f"{name:<8} {took:>7}" + (f"  {status}" if status != "done" else "")
+        self._write(f"{click.style(mark, fg=colour)} {words}".rstrip())
 
 
 class LiveProgress:

@@ -35,10 +35,11 @@ def draw_deployment(document: dict[str, Any]) -> str:
         lines += [f"  {line_of(url)}" for url in document.get("urls") or []]
     if status in ("queued", "running"):
         lines.append(f"  windlass status {line_of(document.get('app', ''))}")
+    report = document.get("report") or {}
     if document.get("error"):
-        lines.append(tell_error_document(document["error"]))
-    if document.get("report"):
-        lines += draw_report(document["report"])
+        known = document["error"].get("hint") in (report.get("next") or [])
+        lines.append(tell_error_document(document["error"] | ({"hint": ""} if known else {})))
+    lines += draw_report(report)
     return "\n".join(lines)
 
 
