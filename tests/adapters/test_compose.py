@@ -1,13 +1,11 @@
 """What Compose is told, and what its answers mean; by the real plugin, without an engine unless marked."""
 
 import json
-import secrets
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 from windlass.adapters.compose import (
     ComposeLimits,
     ComposeProgram,
+    build_secrets,
     config_argv,
     create_argv,
     model_argv,
@@ -24,8 +23,8 @@ from windlass.adapters.compose import (
 from windlass.adapters.composebuild import BuildLog
 from windlass.adapters.composeenv import as_yaml, encode, unescape
 from windlass.adapters.process import memory
-from windlass.domain.errors import Cancelled, Failed, OutOfReach, Refused, Usage
-from windlass.ports.sources import BuildFailed, ComposeSource, ComposeVariable
+from windlass.domain.errors import Failed, OutOfReach, Refused, Usage
+from windlass.ports.sources import ComposeSource, ComposeVariable
 
 DOCKER_HOST = "unix:///var/run/docker.sock"
 COMPOSE = ComposeProgram(DOCKER_HOST)
@@ -76,6 +75,18 @@ def test_argv_of_calls(argv: tuple[str, ...], expected: str) -> None:
 def test_a_call_about_one_service_touches_no_other() -> None:
     model = {"name": "x", "services": {"a": {"image": "i", "depends_on": {"b": {}}}, "b": {"image": "i"}}}
     assert without_dependencies(model) == {"name": "x", "services": {"a": {"image": "i"}, "b": {"image": "i"}}}
+
+
+def test_build_secrets_get_names_of_ours() -> None:
+    model = {"services": {}, "secrets": {"a": {"environment": "LD_X"}, "b": {"file": "/f"}, "c": {"environment": "NO"}}}
+    changed, environment = build_secrets(model, {"LD_X": "v"})
+    assert environment == {"WINDLASS_SECRET_0": "v"}
+    assert changed["secrets"] == {
+        "a": {"environment": "WINDLASS_SECRET_0"},
+        "b": {"file": "/f"},
+        "c": {"environment": "NO"},
+    }
+    assert build_secrets({"services": {}}, {}) == ({"services": {}}, {})
 
 
 # ---- values ---------------------------------------------------------------------------------------------------------
@@ -335,143 +346,14 @@ def test_version() -> None:
     assert int(COMPOSE.version().lstrip("v").split(".")[0]) >= 2
 
 
-# ---- with the engine ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def name() -> str:
-    return f"wlt-{secrets.token_hex(4)}"
-
-
-def quiet(line: str) -> None:
-    assert "\x1b" not in line
-
-
-def build_model(folder: Path, name: str, dockerfiles: Mapping[str, str]) -> dict[str, Any]:
-    services = {}
-    for service, text in dockerfiles.items():
-        (folder / service).mkdir()
-        (folder / service / "Dockerfile").write_text(text)
-        services[service] = {"image": f"{name}/{service}:r1", "build": {"context": str(folder / service)}}
-    return {"name": name, "services": services}
-
-
-BROKEN = [
-    ("FROM python:3-slim\nRUN echo before; echo the-reason >&2; exit 3\n", "the-reason"),
-    ("FROM localhost:9/no/such:image\n", "localhost:9"),
-]
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(("dockerfile", "words"), BROKEN)
-def test_a_failing_build_names_service_and_lines(tmp_path: Path, name: str, dockerfile: str, words: str) -> None:
-    model = build_model(tmp_path, name, {"good": "FROM scratch\nCOPY . /\n", "bad": dockerfile})
-    with pytest.raises(BuildFailed) as caught:
-        COMPOSE.build(name, model, tmp_path, quiet)
-    assert caught.value.service == "bad"
-    assert words in "\n".join(caught.value.lines)
-    assert len(caught.value.lines) <= 20
-
-
-@pytest.mark.real
-def test_a_build_can_be_cancelled(tmp_path: Path, name: str) -> None:
-    seen: list[str] = []
-    model = build_model(tmp_path, name, {"slow": "FROM python:3-slim\nRUN echo begun $RANDOM; sleep 60\n"})
-    with pytest.raises(Cancelled):
-        COMPOSE.build(name, model, tmp_path, seen.append, cancelled=lambda: any("begun" in line for line in seen))
-
-
-@pytest.mark.real
-def test_images_that_cannot_be_pulled_are_all_named(tmp_path: Path, name: str) -> None:
-    images = {"a": "localhost:9/x:1", "b": "localhost:9/y:2", "c": "localhost:9/x:1"}
-    model = {"name": name, "services": {service: {"image": image} for service, image in images.items()}}
-    with pytest.raises(Refused) as caught:
-        COMPOSE.pull(name, model, tmp_path, quiet)
-    assert [(d.code, d.name) for d in caught.value.details] == [
-        ("image_unavailable", "localhost:9/x:1"),
-        ("image_unavailable", "localhost:9/y:2"),
-    ]
-
-
-@pytest.mark.real
-def test_values_survive_from_the_file_to_the_container(tmp_path: Path, name: str) -> None:
-    engine = docker_client()
-    values = {f"V{n}": value for n, value in enumerate(AWKWARD) if len(value) < 1000}
-    values["PLAIN"] = "kept"
-    environment = {key: "${" + key + "}" for key in values}
-    text = {"services": {"a": {"image": "python:3-slim", "network_mode": "none", "environment": environment}}}
-    (tmp_path / "compose.yaml").write_text(json.dumps(text))
-    document = COMPOSE.resolve(ComposeSource(tmp_path, name, values=values)).document
-    try:
-        COMPOSE.create(name, document, tmp_path, ["a"], False)
-        first = engine.containers.get(f"{name}-a-1")
-        found = dict(item.split("=", 1) for item in first.attrs["Config"]["Env"])
-        assert {key: found[key] for key in values} == values
-        COMPOSE.create(name, document, tmp_path, ["a"], False)
-        assert engine.containers.get(f"{name}-a-1").id == first.id
-        COMPOSE.create(name, document, tmp_path, ["a"], True)
-        assert engine.containers.get(f"{name}-a-1").id != first.id
-    finally:
-        remove_containers(name)
-
-
-@pytest.mark.real
-def test_a_built_image_is_created_without_the_services_it_depends_on(tmp_path: Path, name: str) -> None:
-    engine = docker_client()
-    model = build_model(tmp_path, name, {"web": 'FROM scratch\nCOPY . /\nCMD ["/x"]\n', "db": "FROM scratch\n"})
-    model["services"]["web"] |= {"depends_on": {"db": {"condition": "service_started"}}, "network_mode": "none"}
-    web_only = {"name": name, "services": {"web": model["services"]["web"] | {"depends_on": {}}}}
-    try:
-        COMPOSE.build(name, web_only, tmp_path, quiet)
-        COMPOSE.create(name, model, tmp_path, ["web"], False)
-        labels = {"label": f"com.docker.compose.project={name}"}
-        assert [c.name for c in engine.containers.list(all=True, filters=labels)] == [f"{name}-web-1"]
-    finally:
-        remove_containers(name)
-        engine.images.remove(f"{name}/web:r1", force=True)
-
-
-CREATE_FAILS = [
-    ({"image": "localhost:9/no:1", "network_mode": "none"}, {}, "image_missing"),
-    ({"image": "python:3-slim", "networks": ["n"]}, {"networks": {"n": {"external": True, "name": "no"}}}, "network"),
-    (
-        {"image": "python:3-slim", "network_mode": "none", "volumes": ["v:/v"]},
-        {"volumes": {"v": {"external": True, "name": "wlt-no-such"}}},
-        "volume",
-    ),
-]
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(("service", "rest", "code"), CREATE_FAILS)
-def test_why_containers_are_not_created(
-    tmp_path: Path, name: str, service: dict[str, Any], rest: dict[str, Any], code: str
-) -> None:
-    with pytest.raises(Failed) as caught:
-        COMPOSE.create(name, {"name": name, "services": {"a": service}, **rest}, tmp_path, ["a"], False)
-    remove_containers(name)
-    assert caught.value.code.startswith(code)
-
-
-def test_an_engine_that_does_not_answer_is_out_of_reach(tmp_path: Path, name: str) -> None:
-    compose = ComposeProgram(f"unix://{tmp_path}/no.sock")
+def test_an_engine_that_does_not_answer_is_out_of_reach(tmp_path: Path) -> None:
+    name, compose = "wlt-none", ComposeProgram(f"unix://{tmp_path}/no.sock")
     model = {"name": name, "services": {"a": {"image": "x", "network_mode": "none"}}}
     with pytest.raises(OutOfReach) as caught:
         compose.create(name, model, tmp_path, ["a"], False)
     assert caught.value.code == "engine_unreachable"
     with pytest.raises(OutOfReach):
-        compose.pull(name, model, tmp_path, quiet)
-
-
-def docker_client() -> docker.DockerClient:
-    return docker.DockerClient(DOCKER_HOST)
-
-
-def remove_containers(name: str) -> None:
-    engine = docker_client()
-    for container in engine.containers.list(all=True, filters={"label": f"com.docker.compose.project={name}"}):
-        container.remove(force=True, v=True)
-    engine.close()
+        compose.pull(name, model, tmp_path, lambda _: None)
 
 
 # ---- what BuildKit prints -------------------------------------------------------------------------------------------

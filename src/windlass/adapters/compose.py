@@ -99,6 +99,20 @@ def without_dependencies(model: Mapping[str, Any]) -> dict[str, Any]:
     return {**model, "services": services}
 
 
+def build_secrets(model: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """BuildKit takes `environment:` secrets from Compose's own environment: there they get names of ours."""
+    environment: dict[str, str] = {}
+    secrets = {}
+    for number, (key, secret) in enumerate((model.get("secrets") or {}).items()):
+        variable = str((secret or {}).get("environment") or "")
+        if variable in values:
+            name = f"WINDLASS_SECRET_{number}"
+            environment[name] = values[variable]
+            secret = {**secret, "environment": name}
+        secrets[key] = secret
+    return ({**model, "secrets": secrets} if secrets else dict(model)), environment
+
+
 class ComposeProgram:
     """ports.sources.Compose by the plugin. `docker_host` is where the engine is."""
 
@@ -145,11 +159,10 @@ class ComposeProgram:
         wanted = {name: s for name, s in model["services"].items() if s.get("build")}
         if not wanted:
             return
-        command = self._on_model(project, {**model, "services": wanted}, directory, ("build",))
+        whole, secrets = build_secrets({**model, "services": wanted}, values or {})
         command = replace(
-            command,
-            environment=self._environment(tools=True) | _BUILDING,
-            files=(composeenv.encode(values or {}),),
+            self._on_model(project, whole, directory, ("build",)),
+            environment=self._environment(tools=True) | _BUILDING | secrets,
             timeout_s=self._limits.build_s,
             stdout_limit=0,
         )
@@ -160,7 +173,7 @@ class ComposeProgram:
             raise BuildFailed(log.service, [*log.lines, str(error)][-_SHOWN_LINES:]) from error
         if result.code:
             _reach(result)
-            raise BuildFailed(log.service, [line for line in result.lines if line][-_SHOWN_LINES:])
+            raise BuildFailed(log.service, [*log.lines][-_SHOWN_LINES:])
 
     def pull(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 _VERTEX = re.compile(r"^#(\d+) \[(\S+?)[ \]]")
 _VERTEX_ERROR = re.compile(r"^#(\d+) ERROR\b")
 _FAILED_STEP = re.compile(r"^ ?> \[(\S+?)[ \]]")
+_NOISE = re.compile(r'time="[^"]*" level=warning msg=".*\bbake\b', re.IGNORECASE)  # which builder Compose prefers
 _KEPT = 50
 
 
@@ -28,8 +29,9 @@ class BuildLog:
 
     def watching(self, on_line: Callable[[str], None]) -> Callable[[str], None]:
         def watch(line: str) -> None:
-            self.read(line)
-            on_line(line)
+            if not _NOISE.match(line):
+                self.read(line)
+                on_line(line)
 
         return watch
 
