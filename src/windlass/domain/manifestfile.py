@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +66,11 @@ def json_schema() -> dict[str, Any]:
     """For editors."""
     schema = Manifest.model_json_schema(by_alias=True)
     return {"$schema": _SCHEMA_ID, **schema, "title": FILE}
+
+
+def schema_text() -> str:
+    """The schema as it is published in docs/windlass.schema.json."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _without_nulls(data: Any) -> Any:
