@@ -8,7 +8,7 @@ FRESH_S = 0.5
 
 
 class Front:
-    """Renders by `render` when what it has is older than FRESH_S; the others wait for that one, or take what is there."""
+    """Renders anew when what it has is older than FRESH_S; meanwhile others take what is there."""
 
     def __init__(self, render: Callable[[], Awaitable[str]]) -> None:
         self._render = render
