@@ -22,7 +22,14 @@ from windlass.ports.sources import ComposeSource
 
 ENV_FILE = ".env"
 MANIFEST = "windlass.yaml"
-COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+# In Compose's own order: what is screened must be what Compose reads.
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDE_NAMES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     problems = _env_problems(reading, env)
     files = reading.compose or manifest.compose or _split(env.get("COMPOSE_FILE", ""))
     profiles = reading.profiles or manifest.profiles or tuple(_split(env.get("COMPOSE_PROFILES", ""), ","))
+    files = files or _discovered(outside, reading.folder)
     screen = _screen(outside, reading.folder, files)
     problems += screen.problems
     if problems:
@@ -136,7 +144,7 @@ def _screen(outside: Outside, folder: Path, files: Iterable[str]) -> Screen:
         text = outside.trees.read(folder / path)
         return None if text is None else parse_yaml(text, path)
 
-    return screen_files(tuple(files) or _discovered(outside, folder), read, _leads_outside(outside, folder))
+    return screen_files(tuple(files), read, _leads_outside(outside, folder))
 
 
 def _leads_outside(outside: Outside, folder: Path) -> Callable[[str], bool]:
@@ -151,9 +159,7 @@ def _discovered(outside: Outside, folder: Path) -> tuple[str, ...]:
             code="compose_missing",
             hint="windlass deploy --compose PATH",
         )
-    stem, _, ending = first.rpartition(".")
-    overrides = [f"{stem}.override.{e}" for e in (ending, "yml" if ending == "yaml" else "yaml")]
-    return (first, *[o for o in overrides if outside.trees.look(folder / o).exists][:1])
+    return (first, *[o for o in OVERRIDE_NAMES if outside.trees.look(folder / o).exists][:1])
 
 
 def _imported(reading: Reading, env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
