@@ -60,12 +60,11 @@ def load(home: Path | None = None) -> Settings:
     if file.exists():
         kept = json.loads(file.read_text())
         found = replace(found, **{k: v for k, v in kept.items() if k in Settings.__dataclass_fields__ and k != "home"})
-    changes: dict[str, str] = {}
-    if os.environ.get("DOCKER_HOST"):
-        changes["docker_host"] = os.environ["DOCKER_HOST"]
-    if os.environ.get("WINDLASS_DATABASE_URL"):
-        changes["database_url"] = os.environ["WINDLASS_DATABASE_URL"]
-    return replace(found, **changes)
+    return replace(
+        found,
+        docker_host=os.environ.get("DOCKER_HOST") or found.docker_host,
+        database_url=os.environ.get("WINDLASS_DATABASE_URL") or found.database_url,
+    )
 
 
 def save(settings: Settings) -> Settings:

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from windlass.adapters.tar import TarLimits, unpack_tar
@@ -122,8 +122,16 @@ class FolderTrees:
         with writing(f"{path.name} (to be removed)"):
             path.unlink(missing_ok=True)
 
+    def sweep(self, keep: Collection[Path], before: float) -> None:
+        for path in self.uploads().iterdir():
+            if path not in keep and path.lstat().st_mtime < before:
+                self.discard(path)
+
     def remove_source(self, app: str, number: int) -> None:
-        self._remove(self.source(app, number))
+        """With what a killed attempt left beside it."""
+        folder = self.source(app, number)
+        self._remove(folder)
+        self._remove(folder.parent / f".new-{folder.name}")
 
     def remove_app(self, app: str, data: bool) -> None:
         folder = self.app(app)

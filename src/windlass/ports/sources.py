@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -149,6 +149,10 @@ class Trees(Protocol):
 
     def keep_file(self, app: str, path: Path) -> Path:
         """Copy a file or folder under files/<sha256>/ of the app, once, and return the copy."""
+        ...
+
+    def sweep(self, keep: Collection[Path], before: float) -> None:
+        """Remove every upload that was last written before that time, but those of `keep`."""
         ...
 
     def remove_source(self, app: str, number: int) -> None: ...

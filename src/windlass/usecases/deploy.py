@@ -109,10 +109,19 @@ def _guarded(attempt: Attempt, steps: tuple[str, ...]) -> None:
     except CancelRequested:
         _fail(attempt, Cancelled(f"cancelled during the step {attempt.current}"))
     except WindlassError as error:
-        _fail(attempt, error)
+        _fail(attempt, _cancelled(attempt) or error)
     else:
         keep_given_values(attempt.outside, attempt.deployment)
         _finish(attempt, DeploymentStatus.LIVE, None)
+
+
+def _cancelled(attempt: Attempt) -> Cancelled | None:
+    """A build that was ended because of a cancel says only that it failed."""
+    try:
+        attempt.control.check()
+    except CancelRequested:
+        return Cancelled(f"cancelled during the step {attempt.current}")
+    return None
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------

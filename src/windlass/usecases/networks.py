@@ -6,7 +6,8 @@ from windlass.domain.errors import Conflict, Failed, NotFound
 from windlass.domain.plan import Attach, Detach, EnsureNetwork, EnsureVolume
 from windlass.domain.records import Resource
 from windlass.domain.subnets import fixed_address, free_subnet
-from windlass.ports.engine import AddressTaken, ConnectOptions, NetworkFacts
+from windlass.ports.engine import AddressTaken, ConnectOptions, NetworkFacts, VolumeFacts
+from windlass.ports.outside import Outside
 from windlass.usecases.undertaking import Undertaking
 
 _TRIES = 64
@@ -63,11 +64,24 @@ def ensure_volume(work: Undertaking, wanted: EnsureVolume) -> None:
     here = next((v for v in work.outside.engine.volumes() if v.name == wanted.name), None)
     if here is None:
         work.outside.engine.create_volume(wanted.name, labels)
-    elif here.labels.get("windlass.app", work.app) != work.app or (
-        here.labels.get("windlass.instance", work.outside.instance) != work.outside.instance
-    ):
-        raise Conflict(f"the volume {wanted.name} belongs to someone else", code="foreign_volume")
+    elif not is_own_volume(work.outside, work.app, here):
+        raise Conflict(
+            f"the volume {wanted.name} belongs to someone else",
+            code="foreign_volume",
+            hint=f"windlass consent {work.app} volume:{wanted.name}",
+        )
     _record(work, "volume", wanted.name, wanted.name)
+
+
+def is_own_volume(outside: Outside, app: str, volume: VolumeFacts) -> bool:
+    """Made by this instance for this app; or consent was given to take over one that was there before."""
+    known = outside.store.resources.find("volume", volume.name)
+    if known is not None:
+        return known.app == app
+    labels = volume.labels
+    if labels.get("windlass.instance") == outside.instance:
+        return labels.get("windlass.app") == app
+    return f"volume:{volume.name}" in outside.store.consents.all(app)
 
 
 def attach(work: Undertaking, wanted: Attach) -> None:

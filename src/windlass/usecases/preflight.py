@@ -9,6 +9,7 @@ from windlass.domain.compose import Model, Port
 from windlass.domain.errors import Detail, NotFound
 from windlass.domain.release import Placement, Strategy
 from windlass.ports.outside import Outside
+from windlass.usecases.networks import is_own_volume
 from windlass.usecases.undertaking import load_kept
 
 LEAST_DISK = 64 << 20
@@ -132,4 +133,41 @@ def _disk(outside: Outside) -> list[Detail]:
                     "windlass doctor; docker image prune",
                 )
             )
+    return found
+
+
+def strangers(outside: Outside, app: str, model: Model) -> list[Detail]:
+    """Volumes, networks and containers that stand where the app's would be, and that nobody here made."""
+    shown = app.replace("--", "@")
+    wanted = {f"{app}_{k}" for k, v in model.volumes.items() if not v.external}
+    found = [
+        Detail(
+            "foreign_volume",
+            v.name,
+            f"a volume {v.name} is there already and was not made for this app: its data would be used",
+            f"windlass consent {shown} volume:{v.name}, to take it over",
+        )
+        for v in outside.engine.volumes()
+        if v.name in wanted and not is_own_volume(outside, app, v)
+    ]
+    found += [
+        Detail(
+            "foreign_network",
+            n.name,
+            f"a network {n.name} is there already and was not made by this windlass",
+            f"docker network rm {n.name}, when nothing needs it, or deploy under another name",
+        )
+        for n in outside.engine.networks()
+        if n.name in {f"{app}_{k}" for k in model.networks} and n.labels.get("windlass.instance") != outside.instance
+    ]
+    found += [
+        Detail(
+            "foreign_container",
+            c.name,
+            f"a container {c.name} is there already and was not made by this windlass",
+            f"docker compose -p {app} down, when nothing needs it, or deploy under another name",
+        )
+        for c in outside.engine.containers({"com.docker.compose.project": app})
+        if c.labels.get("windlass.instance") != outside.instance
+    ]
     return found

@@ -28,7 +28,7 @@ from windlass.usecases.control import CancelRequested
 from windlass.usecases.grants import deliveries, secret_files
 from windlass.usecases.journal import Journal
 from windlass.usecases.observation import observe
-from windlass.usecases.preflight import preflight
+from windlass.usecases.preflight import preflight, strangers
 from windlass.usecases.project import ENV_FILE, Project, Reading, read_project
 from windlass.usecases.undertaking import Kept, Undertaking, load_kept
 from windlass.usecases.variables import PRIVATE, given_values, held_values, hold_more, redactor_of
@@ -90,7 +90,7 @@ def _source(prep: Preparation, record: list[StepRecord]) -> None:
     folder = outside.trees.source(app.name, release.number)
     if options.get("source_kind") == "git":
         url = held_values(outside, deployment.id).get(PRIVATE + "git.url") or str(options["url"])
-        commit = outside.git.fetch(url, str(options.get("ref") or ""), folder)
+        commit = outside.git.fetch(url, str(options.get("ref") or ""), folder, cancelled=_cancelled(prep))
         sha = commit.sha
     else:
         outside.trees.unpack(Path(str(options["upload"])), folder)
@@ -147,6 +147,7 @@ def _check(prep: Preparation, record: list[StepRecord]) -> None:
     prep.problems += design.problems
     placements = {p.service: p for p in design.placing.placements}
     prep.problems += preflight(outside, app, project.model, placements, project.manifest.creatable)
+    prep.problems += strangers(outside, app, project.model)
     if prep.problems:
         raise refuse(list(dict.fromkeys(prep.problems)))
     for note in project.notes:

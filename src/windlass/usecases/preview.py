@@ -13,7 +13,7 @@ from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
 from windlass.usecases.building import local_hints
 from windlass.usecases.grants import deliveries
-from windlass.usecases.preflight import preflight
+from windlass.usecases.preflight import preflight, strangers
 from windlass.usecases.preparation import Design, design_release
 from windlass.usecases.project import Project, Reading, read_project
 from windlass.usecases.reconcile import Always
@@ -66,6 +66,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
     except Refused as refused:
         problems += refused.details
     problems += preflight(outside, app, project.model, placements, project.manifest.creatable)
+    problems += strangers(outside, app, project.model)
     if problems:
         raise refuse(list(dict.fromkeys(problems)))
     return {

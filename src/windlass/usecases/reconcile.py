@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from windlass.domain.errors import NotFound, OutOfReach, WindlassError
@@ -43,9 +44,11 @@ class Reconciler:
         self.outside = outside
         self.down: dict[str, set[str]] = {}
         self.lock = threading.Lock()
+        self.born = outside.clock.now()
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Bring up what should be live, then follow events; from the start again whenever the engine was away."""
+        self._sweep()
         while not stop():
             since = self.outside.clock.now()
             try:
@@ -54,6 +57,11 @@ class Reconciler:
                     self.handle(event, stop)
             except OutOfReach:
                 self.outside.clock.sleep(PATIENCE_S)
+
+    def _sweep(self) -> None:
+        """Uploads that no deployment waits for are what a crash left."""
+        waiting = [str(d.options.get("upload") or "") for d in self.outside.store.deployments.unfinished()]
+        self.outside.trees.sweep([Path(w) for w in waiting if w], self.born)
 
     def handle(self, event: EngineEvent, stop: Callable[[], bool]) -> None:
         """A death takes a replica off the edge at once; a start brings it back when its probe passes."""
