@@ -1,0 +1,226 @@
+"""An outside world in memory, with one app that is live in it: everything but the engine's own work is real."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.edge import FakeEdge
+from tests.fakes.engine import FakeEngine
+
+from windlass.adapters.store.store import SqlStore, open_store
+from windlass.adapters.trees import FolderTrees
+from windlass.domain.compose import Model
+from windlass.domain.derivation import Ingredients, derive
+from windlass.domain.imagehints import NO_HINTS
+from windlass.domain.modelreader import read_model
+from windlass.domain.placement import place
+from windlass.domain.planner import Situation, plan_deployment
+from windlass.domain.probing import probe_for
+from windlass.domain.records import App, Deployment, Job, ReleaseState
+from windlass.domain.release import DeploymentStatus, Route, Snapshot, container_name
+from windlass.ports.engine import ImageFacts
+from windlass.ports.machine import PortHolder
+from windlass.ports.outside import Outside
+from windlass.usecases.execute import execute
+from windlass.usecases.slots import Unhurried
+from windlass.usecases.undertaking import Kept, Undertaking, save_kept
+
+SHOP: dict[str, Any] = {
+    "services": {
+        "web": {"image": "shop/web", "build": {"context": "."}, "expose": ["8000"], "depends_on": ["db"]},
+        "worker": {"image": "shop/web", "command": ["celery", "worker"], "depends_on": ["db"]},
+        "db": {"image": "postgres:16", "volumes": [{"type": "volume", "source": "db", "target": "/var/lib/postgresql/data"}]},
+    },
+    "volumes": {"db": {"name": "shop_db"}},
+}  # fmt: skip
+
+
+class Clock:
+    """Real, but no sleep is longer than a moment; `ahead` moves it."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.01))
+
+
+@dataclass
+class Machine:
+    disk: int = 100 << 30
+    inodes: int | None = 10_000_000
+    memory: int = 8 << 30
+    held: dict[int, PortHolder] = field(default_factory=dict)
+
+    def routes(self) -> list[str]:
+        return ["192.0.2.0/24"]
+
+    def holder(self, port: int, protocol: str = "tcp") -> PortHolder | None:
+        return self.held.get(port)
+
+    def disk_free(self, path: Path) -> int:
+        return self.disk
+
+    def inodes_free(self, path: Path) -> int | None:
+        return self.inodes
+
+    def memory_available(self) -> int:
+        return self.memory
+
+    def addresses(self) -> list[str]:
+        return ["192.0.2.1"]
+
+
+class Prober:
+    """Everything is ready, but what `unready` names by address."""
+
+    def __init__(self) -> None:
+        self.unready: Callable[[str], bool] = lambda address: False
+
+    def ask(self, check: Any, address: str) -> str:
+        return "503" if self.unready(address) else ""
+
+
+class Compose:
+    """`create` makes the containers of a model in the fake engine, as Compose numbers and names them."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self.engine = engine
+
+    def version(self) -> str:
+        return "2.40.3"
+
+    def create(
+        self, project: str, model: Mapping[str, Any], directory: Path, services: Sequence[str], recreate: bool
+    ) -> None:
+        names = {key: net["name"] for key, net in model.get("networks", {}).items()}
+        volumes = {key: volume["name"] for key, volume in model.get("volumes", {}).items()}
+        for service in services:
+            document = model["services"][service]
+            for number in range(1, int(document["deploy"]["replicas"]) + 1):
+                self._one(project, service, number, document, (names, volumes))
+
+    def _one(
+        self, project: str, service: str, number: int, document: Mapping[str, Any], named: tuple[Any, Any]
+    ) -> None:
+        name = container_name(project, service, number)
+        if any(c.now.name == name for c in self.engine.all.values()):
+            return
+        labels = {
+            **document["labels"],
+            "com.docker.compose.project": project,
+            "com.docker.compose.service": service,
+        }
+        networks = [named[0][key] for key in document.get("networks") or ({"default": 0} if named[0] else {})]
+        mounts = [named[1][m["source"]] for m in document["volumes"] if m["type"] == "volume"]
+        self.engine.add_container(
+            name, labels=labels, image=document["image"], networks=[n for n in networks if n], mounts=mounts
+        )
+
+
+@dataclass
+class World:
+    outside: Outside
+    engine: FakeEngine
+    edge: FakeEdge
+    machine: Machine
+    prober: Prober
+    clock: Clock
+    store: SqlStore
+    notes: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def states(self, app: str = "shop") -> dict[str, str]:
+        """Container -> state, of this app."""
+        return {c.now.name: c.now.state for c in self.engine.all.values() if c.now.labels.get("windlass.app") == app}
+
+    def servers(self, app: str = "shop") -> list[str]:
+        """What the edge leads the app's first route to."""
+        config = self.edge.apps[app]
+        return [s.address for s in config.routes[0].servers]
+
+    def address(self, name: str) -> str:
+        found = next(c.now for c in self.engine.all.values() if c.now.name == name)
+        return next(a for n, a in sorted(found.addresses.items()) if a)
+
+    def foreign(self, name: str, **labels: str) -> str:
+        """A container that somebody else made."""
+        ref = self.engine.add_container(name, labels={k.replace("__", "."): v for k, v in labels.items()})
+        self.engine.start(ref)
+        return ref
+
+    def unfinished(self, app: str = "shop", status: DeploymentStatus = DeploymentStatus.RUNNING) -> Deployment:
+        """A deployment that has not ended; its job is held by nobody."""
+        now = self.clock.now()
+        deployment = Deployment(f"d-{time.monotonic_ns()}", app, "deploy", status, now)
+        job = Job(deployment.id, "deployment", app, {}, "queued", now, now)
+        self.store.deployments.add(deployment, job)
+        return deployment
+
+    def deploy(self, document: Mapping[str, Any] = SHOP, app: str = "shop") -> Snapshot:
+        """Make a first release of this project live, by the plan that a deployment carries out."""
+        now = self.clock.now()
+        if self.store.apps.find(app) is None:
+            self.store.apps.add(App(app, now))
+        release = self.store.releases.add(app, now, "upload", "")
+        id = f"d{release.number}-{app}"
+        deployment = Deployment(id, app, "deploy", DeploymentStatus.LIVE, now, release.number, live_at=now)
+        self.store.deployments.add(deployment, Job(id, "deployment", app, {}, "done", now, now))
+        snapshot = snapshot_of(read_model(document), app, release.number)
+        for part in snapshot.parts.values():
+            self.engine.add_image(part.image, ImageFacts(f"sha256:{part.name}"))
+        save_kept(self.outside, Kept(snapshot))
+        self.store.releases.update(app, release.number, tree="tree")
+        work = Undertaking(self.outside, app, id, Unhurried(), lambda kind, data: self.notes.append((kind, data)))
+        for step in plan_deployment(Situation(snapshot, None)).steps:
+            if step.name != "verify":
+                execute(work, step.operations)
+        self.store.apps.update(app, live=release.number)
+        self.store.releases.set_state(app, release.number, ReleaseState.LIVE)
+        return snapshot
+
+
+def snapshot_of(model: Model, app: str, number: int) -> Snapshot:
+    placements = {p.service: p for p in place(model, {}, {}).placements}
+    probes = {n: probe_for(s, None, NO_HINTS, placements[n].role) for n, s in model.services.items()}
+    made = derive(
+        Ingredients(
+            app=app,
+            number=number,
+            model=model,
+            placements=placements,
+            probes=probes,
+            images={n: f"sha256:{n}" for n in model.services},
+            routes=(Route("", "web", 8000),),
+        )
+    )
+    return replace(made, bake_s=0.0)
+
+
+def make_world(folder: Path) -> World:
+    engine, edge, machine, prober, clock = FakeEngine(), FakeEdge(), Machine(), Prober(), Clock()
+    store = open_store(f"sqlite:///{folder / 'windlass.db'}", folder / "secret.key")
+    outside = Outside(
+        instance="i1",
+        store=store,
+        engine=engine,
+        compose=Compose(engine),  # type: ignore[arg-type]
+        git=None,  # type: ignore[arg-type]
+        trees=FolderTrees(folder),
+        edge=edge,
+        prober=prober,
+        machine=machine,
+        clock=clock,
+        pool="10.9.0.0/20",
+        routes_lock=threading.RLock(),
+    )
+    return World(outside, engine, edge, machine, prober, clock, store)
