@@ -45,6 +45,11 @@ class Serving:
             self._sockets.append(bind_tcp(listeners.tcp))
             self._servers.append(_Server(_config(Guard(app, app.state.options.token_hash))))
 
+    @property
+    def ports(self) -> list[int]:
+        """Of the listeners on TCP."""
+        return [bound.getsockname()[1] for bound in self._sockets if bound.family != socket.AF_UNIX]
+
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until `stop`; `on_ready` is called when every listener answers."""
         with asyncio.Runner() as runner:
