@@ -57,6 +57,9 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{new}: &{new} [{','.join(['*' + old] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
+CHAIN = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 400))
+NEST = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 400))
+
 WRONG: list[tuple[str | bytes, str, str]] = [
     ("a: 1\na: 2\n", "yaml_invalid", "x.yaml:2:1: the key 'a' stands here twice"),
     ("a:\n  b: 1\n  b: 2\n", "yaml_invalid", "x.yaml:3:3"),
@@ -73,7 +76,13 @@ WRONG: list[tuple[str | bytes, str, str]] = [
     ("a: {<<: 3}\n", "yaml_invalid", "`<<`"),
     ("a: \x00\n", "yaml_invalid", "x.yaml"),
     (b"\xff\xfea\x00", "yaml_invalid", "not UTF-8"),
-    ("[" * 5000, "yaml_invalid", "x.yaml"),
+    ("[" * 5000, "yaml_too_large", "nested"),
+    ("[ # ]\n" * 5000, "yaml_too_large", "nested"),
+    (CHAIN, "yaml_too_large", "nested"),
+    (NEST, "yaml_too_large", "nested"),
+    ("- " * 500, "yaml_too_large", "nested"),
+    ("\n".join(" " * i + "a:" for i in range(100)), "yaml_too_large", "nested"),
+    ("a: [" + "x," * 60_000 + "]", "yaml_too_large", "parts"),
     (BOMB, "yaml_too_large", "values"),
     ("a: " + "x" * SIZE_LIMIT, "yaml_too_large", "KiB"),
 ]

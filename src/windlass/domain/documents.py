@@ -8,12 +8,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from windlass.domain.errors import Detail, WindlassError, refuse
 
-SIZE_LIMIT = 1 << 20
-VALUE_LIMIT = 100_000
+SIZE_LIMIT = 1 << 18
+EVENT_LIMIT = 50_000  # the parser is slow: this many take seconds
+VALUE_LIMIT = 100_000  # with every alias written out
+DEPTH_LIMIT = 50
 
 Path = tuple[str | int, ...]
 
@@ -54,6 +57,7 @@ def parse_yaml(content: bytes | str, name: str) -> Document:
         raise refuse([_too_large(name, f"it is larger than {SIZE_LIMIT >> 10} KiB")])
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+        _check_size(text, name)
         root = YAML(pure=True).compose(text)
     except UnicodeDecodeError as wrong:
         raise refuse([_invalid(name, f"it is not UTF-8 text (byte {wrong.start})")]) from wrong
@@ -64,7 +68,7 @@ def parse_yaml(content: bytes | str, name: str) -> Document:
         if "another document" in problem:
             problem = "a second document begins here (---); windlass reads one document in a file"
         raise refuse([_invalid(where, problem)]) from wrong
-    except (YAMLError, RecursionError) as wrong:
+    except YAMLError as wrong:
         raise refuse([_invalid(name, _first_line(str(wrong) or "it is not YAML"))]) from wrong
     if root is None:
         return Document(name, {})
@@ -77,12 +81,28 @@ def parse_yaml(content: bytes | str, name: str) -> Document:
     return Document(name, value, reader.marks)
 
 
+def _check_size(text: str, name: str) -> None:
+    """Before values are made: nested brackets cost the parser more than their number says."""
+    depth = 0
+    for count, event in enumerate(YAML(pure=True).parse(text)):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+        if depth > DEPTH_LIMIT:
+            raise refuse([_too_large(name, f"it is nested more than {DEPTH_LIMIT} levels deep")])
+        if count > EVENT_LIMIT:
+            raise refuse([_too_large(name, f"it has more than {EVENT_LIMIT} parts")])
+
+
 def _invalid(where: str, problem: str) -> Detail:
     return Detail("yaml_invalid", where, f"{where}: {problem}", "correct the file")
 
 
 def _too_large(name: str, problem: str) -> Detail:
-    return Detail("yaml_too_large", name, f"{name}: {problem}", "make the file smaller, or use fewer aliases (*)")
+    return Detail(
+        "yaml_too_large", name, f"{name}: {problem}", "make the file smaller, with less nesting and fewer aliases (*)"
+    )
 
 
 def _first_line(text: str) -> str:
@@ -105,6 +125,8 @@ class _Reader:
         self._count += 1
         if self._count > VALUE_LIMIT:
             raise refuse([_too_large(self.name, f"written out, it has more than {VALUE_LIMIT} values")])
+        if len(self._open) > DEPTH_LIMIT:
+            raise refuse([_too_large(self.name, f"with its aliases it is nested more than {DEPTH_LIMIT} levels deep")])
         if id(node) in self._open:
             raise self._wrong(node, "an alias (*) inside the value that it stands for")
         self._open.add(id(node))
