@@ -112,7 +112,7 @@ def test_first_deploy_that_fails_after_the_switch_leaves_no_route() -> None:
 
 def test_generation_joins_the_base_without_a_name() -> None:
     plan = plan_deployment(Situation(snapshot(SHOP), None))
-    joined = {(o.network, o.aliases) for o in kinds(plan, "start", Attach) if o.container == "shop-g1-web-1"}
+    joined = {(o.network, o.aliases) for o in kinds(plan, "release", Attach) if o.container == "shop-g1-web-1"}
     assert ("shop_default", ()) in joined
     assert any(n == "0-shop-g1-default" and "web" in aliases for n, aliases in joined)
     made = kinds(plan, "base", EnsureNetwork) + kinds(plan, "release", EnsureNetwork)

@@ -16,7 +16,7 @@ _HARMFUL = frozenset(
 
 
 def dangerous_blanks(document: Mapping[str, Any], unset: Iterable[str]) -> tuple[tuple[Detail, ...], tuple[str, ...]]:
-    """Refusals for blanks in ports, volumes, images and in variables that look like secrets or addresses; notes for others.
+    """Refusals for blanks in ports, volumes, images, secrets and addresses; notes for the others.
 
     `document` is the model without interpolation.
     """

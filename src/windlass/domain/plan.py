@@ -100,7 +100,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class RunJob:
-    """Start the container, wait for its end; anything but exit 0 fails. A job that already ended with 0 is not run again."""
+    """Wait for the container's end; anything but exit 0 fails. One that ended with 0 before is not run again."""
 
     service: str
     container: str
@@ -115,7 +115,7 @@ class SetRestart:
 
 @dataclass(frozen=True)
 class SwitchRoutes:
-    """Put the app's routes on release `release` and confirm them in force; `fallback` is the warm generation behind it."""
+    """Put the app's routes on this release and confirm them; `fallback` is the warm generation behind it."""
 
     release: int
     fallback: int | None = None

@@ -189,15 +189,26 @@ def _shared_volumes(new: Snapshot) -> list[Operation]:
 
 
 def _release(given: Situation) -> StepPlan:
+    """Jobs first; what comes after them is created beside, so that it only has to be started."""
     new = given.new
     if new.number in given.observed.present:
         return StepPlan("release")
     jobs = _wanted_jobs(given, release_jobs(new))
-    operations = own_networks(new)
+    operations: list[Operation] = [*own_networks(new)]
     if jobs:
+        rest = _lasting(given)
         operations += create_parts(new, jobs)
-        operations += run_jobs(new, [j.name for j in jobs])
+        running = Sequence(tuple(run_jobs(new, [j.name for j in jobs])))
+        operations.append(Together((running, Sequence(tuple(create_parts(new, rest))))))
     return StepPlan("release", tuple(operations), (RemoveGeneration(new.number, images=not given.again),))
+
+
+def _lasting(given: Situation) -> list[Part]:
+    """All of the generation but the jobs that run first."""
+    new = given.new
+    early = {p.name for p in release_jobs(new)}
+    jobs = {p.name for p in _wanted_jobs(given, [p for p in new.generation() if p.strategy is Strategy.JOB])}
+    return [p for p in new.generation() if p.strategy is not Strategy.JOB or p.name in jobs - early]
 
 
 def _wanted_jobs(given: Situation, jobs: Iterable[Part]) -> list[Part]:
@@ -211,12 +222,10 @@ def _wanted_jobs(given: Situation, jobs: Iterable[Part]) -> list[Part]:
 def _start(given: Situation) -> StepPlan:
     new = given.new
     late = {p.name for p in late_parts(new)}
-    early_jobs = {p.name for p in release_jobs(new)}
-    jobs = {p.name for p in _wanted_jobs(given, [p for p in new.generation() if p.strategy is Strategy.JOB])}
-    parts = [p for p in new.generation() if p.strategy is not Strategy.JOB or (p.name in jobs - early_jobs)]
+    parts = _lasting(given)
     workers = [p.name for p in parts if p.role is Role.WORKER and p.name not in late and not is_needed(new, p)]
     operations: list[Operation] = []
-    if new.number not in given.observed.present:
+    if new.number not in given.observed.present and not _wanted_jobs(given, release_jobs(new)):
         operations += create_parts(new, parts)
     first = [p.name for p in parts if p.name not in late and p.name not in workers]
     operations += bring_layers(new, first)
@@ -242,11 +251,11 @@ def _switch(given: Situation) -> StepPlan:
     if old:
         operations += stop_parts(old, late_old)
     operations += bring_layers(new, [p.name for p in late_new if p.strategy is not Strategy.JOB])
+    fallback = old.number if old and old.number != new.number else None
+    operations.append(SwitchRoutes(new.number, fallback))
     policies = [SetRestart(containers_of(new, p), p.restart) for p in parts if p.restart != "no"]
     if policies:
         operations.append(Together(tuple(policies)))
-    fallback = old.number if old and old.number != new.number else None
-    operations.append(SwitchRoutes(new.number, fallback))
     operations += _move_names(old, new)
     if old:
         operations += [

@@ -53,11 +53,11 @@ def own_networks(new: Snapshot) -> list[Operation]:
     return found
 
 
-def attach_part(new: Snapshot, part: Part) -> list[Operation]:
+def attach_part(new: Snapshot, part: Part) -> list[Attach]:
     """Own networks with a fixed address; the base's networks without a name, so that no unready container answers."""
     if part.host_network or part.peer:
         return []
-    found: list[Operation] = []
+    found: list[Attach] = []
     service = new.generation_model.get("services", {}).get(part.name, {})
     used = {n.get("name") for n in new.base_model.get("networks", {}).values()}
     start = _first_index(new, part)
@@ -161,6 +161,10 @@ def create_parts(new: Snapshot, parts: Iterable[Part]) -> list[Operation]:
     chosen = list(parts)
     if not chosen:
         return []
-    attach = [op for p in chosen for op in attach_part(new, p)]
+    by_container: dict[str, list[Operation]] = {}
+    for operation in (op for p in chosen for op in attach_part(new, p)):
+        by_container.setdefault(operation.container, []).append(operation)
+    joined = tuple(Sequence(tuple(operations)) for operations in by_container.values())
+    attach: tuple[Operation, ...] = (Together(joined),) if joined else ()
     handed = [Deliver(new.number, p.name, containers_of(new, p)) for p in chosen if p.deliveries]
     return [CreateServices(new.number, False, tuple(p.name for p in chosen)), *attach, *handed]

@@ -118,7 +118,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Resource:
-    """A thing this instance made in the engine. `kind`: container network volume image. `ref`: the engine's ID or name."""
+    """A thing this instance made. `kind`: container network volume image. `ref`: the engine's ID or name."""
 
     kind: str
     ref: str

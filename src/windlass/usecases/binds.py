@@ -51,7 +51,7 @@ def questions(binds: tuple[Bind, ...], found: Mapping[tuple[str, str], BindKind]
         Detail(
             "bind_unclear",
             f"services.{b.service.name}.volumes",
-            f"{b.service.name} writes to ./{b.name}, which comes with the source: is it data that must survive a deploy?",
+            f"{b.service.name} writes to ./{b.name}, which comes with the source: is it data to be kept?",
             f"windlass consent {app} data:{b.name}, and it is kept; or mark the mount read-only (:ro)",
         )
         for b in binds

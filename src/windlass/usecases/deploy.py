@@ -188,7 +188,8 @@ def _plan(attempt: Attempt) -> Plan:
 
 _PART_NAMES = {
     "EnsureNetwork": "network", "EnsureVolume": "volume", "CreateServices": "create", "Attach": "attach",
-    "Deliver": "deliver", "Together": "run", "Sequence": "run", "SwitchRoutes": "edge", "SetRestart": "policy",
+    "Deliver": "deliver", "Together": "run", "Gate": "gate", "Sequence": "run", "SwitchRoutes": "edge",
+    "SetRestart": "policy",
     "Stop": "stop", "Drain": "drain", "Watch": "bake", "RemoveGeneration": "remove", "KeepReleases": "prune",
     "RemoveContainers": "remove", "KeepWarm": "warm",
 }  # fmt: skip
