@@ -30,11 +30,12 @@ from windlass.usecases.execute import execute
 from windlass.usecases.slots import Unhurried
 from windlass.usecases.undertaking import Kept, Undertaking, save_kept
 
+DATA = "/var/lib/postgresql/data"
 SHOP: dict[str, Any] = {
     "services": {
         "web": {"image": "shop/web", "build": {"context": "."}, "expose": ["8000"], "depends_on": ["db"]},
         "worker": {"image": "shop/web", "command": ["celery", "worker"], "depends_on": ["db"]},
-        "db": {"image": "postgres:16", "volumes": [{"type": "volume", "source": "db", "target": "/var/lib/postgresql/data"}]},
+        "db": {"image": "postgres:16", "volumes": [{"type": "volume", "source": "db", "target": DATA}]},
     },
     "volumes": {"db": {"name": "shop_db"}},
 }  # fmt: skip
@@ -61,9 +62,10 @@ class Machine:
     inodes: int | None = 10_000_000
     memory: int = 8 << 30
     held: dict[int, PortHolder] = field(default_factory=dict)
+    known: list[str] = field(default_factory=lambda: ["192.0.2.0/24"])
 
     def routes(self) -> list[str]:
-        return ["192.0.2.0/24"]
+        return self.known
 
     def holder(self, port: int, protocol: str = "tcp") -> PortHolder | None:
         return self.held.get(port)
