@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ DEPTH_LIMIT = 50
 Path = tuple[str | int, ...]
 
 _STANDARD = "tag:yaml.org,2002:"
+# Some YAML readers end a line at these and some do not: what is a comment to one could be a key to Compose.
+_DISPUTED = re.compile("[\x85\u2028\u2029\ufeff]")
 _TRUE = frozenset({"true", "True", "TRUE"})
 # Compose's own tags: `!reset` takes a value away, `!override` replaces instead of merging.
 _RESET, _OVERRIDE = "!reset", "!override"
@@ -56,8 +59,8 @@ def parse_yaml(content: bytes | str, name: str) -> Document:
     if len(content) > SIZE_LIMIT:
         raise refuse([_too_large(name, f"it is larger than {SIZE_LIMIT >> 10} KiB")])
     try:
-        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-        _check_size(text, name)
+        text = (content.decode() if isinstance(content, bytes) else content).removeprefix("\ufeff")
+        _check_text(text, name)
         root = YAML(pure=True).compose(text)
     except UnicodeDecodeError as wrong:
         raise refuse([_invalid(name, f"it is not UTF-8 text (byte {wrong.start})")]) from wrong
@@ -81,8 +84,12 @@ def parse_yaml(content: bytes | str, name: str) -> Document:
     return Document(name, value, reader.marks)
 
 
-def _check_size(text: str, name: str) -> None:
+def _check_text(text: str, name: str) -> None:
     """Before values are made: nested brackets cost the parser more than their number says."""
+    disputed = _DISPUTED.search(text)
+    if disputed is not None:
+        line = text.count("\n", 0, disputed.start()) + 1
+        raise refuse([_invalid(f"{name}:{line}:1", f"the invisible character U+{ord(disputed[0]):04X} stands here")])
     depth = 0
     for count, event in enumerate(YAML(pure=True).parse(text)):
         if isinstance(event, CollectionStartEvent):
@@ -156,7 +163,7 @@ class _Reader:
         merged: dict[str, Any] = {}
         lines: dict[Path, tuple[int, int]] = {}
         for key_node, inner in pairs:
-            if str(key_node.tag) == _STANDARD + "merge":
+            if str(key_node.tag) == _STANDARD + "merge" and str(key_node.value) == "<<":
                 self._merge(inner, path, merged)
                 continue
             key = self._key(key_node)

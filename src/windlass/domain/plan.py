@@ -15,13 +15,17 @@ from windlass.domain.release import Probe
 
 @dataclass(frozen=True)
 class EnsureNetwork:
-    """Create it with a free subnet of windlass's pool that holds `size` containers, unless it is there."""
+    """Create it with a free subnet of windlass's pool that holds `size` containers, unless it is there.
+
+    `fixed`: its lower half is for containers with fixed addresses, the engine gives out the upper one.
+    """
 
     name: str
     size: int
     internal: bool = False
     key: str = ""
     project: str = ""
+    fixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,14 @@ GLANCE_S = 0.3
 
 
 def own_networks(new: Snapshot) -> list[Operation]:
-    size = sum(p.replicas for p in new.generation()) + 4
+    size = 2 * (sum(p.replicas for p in new.generation()) + 4)
     project = generation_project(new.app, new.number)
     found: list[Operation] = []
     for key in new.generation_model.get("networks", {}):
         user = new.networks.get(key)
         internal = bool(user and user.internal)
-        found.append(EnsureNetwork(generation_network(new.app, new.number, key), size, internal, key, project))
+        name = generation_network(new.app, new.number, key)
+        found.append(EnsureNetwork(name, size, internal, key, project, fixed=True))
     for volume in new.volumes:
         if volume.per_release:
             found.append(EnsureVolume(volume.name, volume.key, project))

@@ -42,6 +42,10 @@ def fixed_address(subnet: str, index: int) -> str:
     return str(IPv4Network(subnet).network_address + 2 + index)
 
 
+def upper_half(subnet: str) -> str:
+    return str(list(IPv4Network(subnet).subnets(prefixlen_diff=1))[1])
+
+
 def _ipv4(texts: Iterable[str]) -> list[IPv4Network]:
     found = [ip_network(t, strict=False) for t in texts if t]
     return [n for n in found if isinstance(n, IPv4Network) and n.prefixlen > 0]

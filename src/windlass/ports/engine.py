@@ -147,7 +147,7 @@ class Engine(Protocol):
     def create_network(
         self, name: str, subnet: str, internal: bool, labels: Mapping[str, str], ip_range: str = ""
     ) -> str:
-        """Raises AddressTaken when the engine says that the subnet overlaps another one. Conflict when the name is there.
+        """Raises AddressTaken when the subnet overlaps another one, Conflict when the name is there.
 
         `ip_range`: the part of `subnet` from which containers without a fixed address get theirs; "" is all of it.
         """

@@ -286,8 +286,18 @@ def _end_badly(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, A
     if app is not None and app.live is not None and app.live == attempt.deployment.release:
         store.apps.update(app.name, live=attempt.deployment.previous)
         _set_states(attempt.outside, attempt.deployment, attempt.deployment.previous, attempt.deployment.release)
+    if attempt.plan is not None:
+        _serve_again(attempt)
     _drop_release(attempt, status)
     _finish(attempt, status, error)
+
+
+def _serve_again(attempt: Attempt) -> None:
+    """If the engine was away meanwhile, what is live now was taken down with it."""
+    try:
+        _stand_up_again(attempt)
+    except WindlassError as error:
+        attempt.journal.note("warning", {"text": f"bringing up what is live: {error.message}"})
 
 
 def _undo(attempt: Attempt, name: str, operations: tuple[Operation, ...]) -> None:
@@ -296,6 +306,9 @@ def _undo(attempt: Attempt, name: str, operations: tuple[Operation, ...]) -> Non
             try:
                 carry_out(attempt.work, operation)
                 break
+            except OutOfReach as error:
+                attempt.journal.note("warning", {"step": name, "text": f"{error.message}; waiting for it"})
+                wait_for_engine(attempt.outside, attempt.work.control)
             except WindlassError as error:
                 text = f"taking back {name}: {error.message}"
                 attempt.journal.note("warning", {"step": name, "text": text, "try": turn})

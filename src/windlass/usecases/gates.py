@@ -37,7 +37,7 @@ class Candidate:
     name: str
     id: str
     address: str
-    started_at: str
+    restarts: int
     answer: str = "not asked yet"
 
 
@@ -55,7 +55,7 @@ def gate(work: Undertaking, wanted: Gate) -> None:
 
 def _candidate(work: Undertaking, name: str) -> Candidate:
     container = work.container(name)
-    return Candidate(name, container.id, address_of(work, container), container.started_at)
+    return Candidate(name, container.id, address_of(work, container), container.restarts)
 
 
 def address_of(work: Undertaking, container: Container) -> str:
@@ -127,7 +127,7 @@ def _still_runs(work: Undertaking, service: str, candidate: Candidate) -> None:
         container = work.outside.engine.container(candidate.id)
     except NotFound:
         raise failure(work, Fault(service, candidate.name, "container_gone", f"{candidate.name} is gone")) from None
-    if container.state in ("running", "created") and container.restarts == 0:
+    if container.state in ("running", "created") and container.restarts <= candidate.restarts:
         return
     raise crashed(work, service, container, candidate.answer)
 

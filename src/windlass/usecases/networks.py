@@ -5,7 +5,7 @@ from __future__ import annotations
 from windlass.domain.errors import Conflict, Failed, NotFound
 from windlass.domain.plan import Attach, Detach, EnsureNetwork, EnsureVolume
 from windlass.domain.records import Resource
-from windlass.domain.subnets import fixed_address, free_subnet
+from windlass.domain.subnets import fixed_address, free_subnet, upper_half
 from windlass.ports.engine import AddressTaken, ConnectOptions, NetworkFacts, VolumeFacts
 from windlass.ports.outside import Outside
 from windlass.usecases.undertaking import Undertaking
@@ -31,7 +31,8 @@ def ensure_network(work: Undertaking, wanted: EnsureNetwork) -> None:
     for _ in range(_TRIES):
         subnet = free_subnet(work.outside.pool, wanted.size, taken)
         try:
-            ref = engine.create_network(wanted.name, subnet, wanted.internal, labels)
+            dynamic = upper_half(subnet) if wanted.fixed else ""
+            ref = engine.create_network(wanted.name, subnet, wanted.internal, labels, dynamic)
         except AddressTaken:
             taken.append(subnet)
             continue
