@@ -45,6 +45,15 @@ def test_merged_keys_give_way_to_written_ones() -> None:
     assert data["b"] == {"k": 1, "z": 2, "y": 4}
 
 
+def test_only_the_merge_key_merges() -> None:
+    assert parse_yaml("a: {!!merge b: {c: 1}}", "x.yaml").data["a"] == {"b": {"c": 1}}
+    assert parse_yaml("a: {'<<': {c: 1}}", "x.yaml").data["a"] == {"<<": {"c": 1}}
+
+
+def test_a_byte_order_mark_at_the_start() -> None:
+    assert parse_yaml(b"\xef\xbb\xbfa: 1", "x.yaml").data == {"a": 1}
+
+
 def test_places() -> None:
     document = parse_yaml("services:\n  web:\n    ports: [80,\n      81]\n", "c.yaml")
     assert document.place(("services", "web")) == "c.yaml:2:3"
@@ -75,6 +84,9 @@ WRONG: list[tuple[str | bytes, str, str]] = [
     ("? [a]\n: b\n", "yaml_invalid", "x.yaml:1:3"),
     ("a: {<<: 3}\n", "yaml_invalid", "`<<`"),
     ("a: \x00\n", "yaml_invalid", "x.yaml"),
+    ("a: !!binary L2V0Yy9zaGFkb3c=\n", "yaml_invalid", "binary"),
+    ("a: 1 # x\u2028b: 2\n", "yaml_invalid", "x.yaml:1:1: the invisible character U+2028"),
+    ("a: 1\n# x\x85b: 2\n", "yaml_invalid", "x.yaml:2:1: the invisible character U+0085"),
     (b"\xff\xfea\x00", "yaml_invalid", "not UTF-8"),
     ("[" * 5000, "yaml_too_large", "nested"),
     ("[ # ]\n" * 5000, "yaml_too_large", "nested"),
