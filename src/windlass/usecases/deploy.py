@@ -18,7 +18,7 @@ from windlass.usecases.gates import ContainerFailed
 from windlass.usecases.journal import Journal
 from windlass.usecases.patience import wait_for_engine
 from windlass.usecases.preparation import Preparation, Unchanged, prepare_step
-from windlass.usecases.report import failure_report
+from windlass.usecases.report import build_report, failure_report
 from windlass.usecases.reviving import revive
 from windlass.usecases.undertaking import Undertaking, load_kept, save_kept
 from windlass.usecases.variables import keep_given_values, redactor_for
@@ -254,7 +254,7 @@ def _fail(attempt: Attempt, error: WindlassError) -> None:
     elif error.exit_code == 3 and attempt.current in PREPARING:
         status = DeploymentStatus.REFUSED
     document = attempt.journal.redactor.redact_data(error.as_dict())
-    report = error.report if isinstance(error, ContainerFailed) else {}
+    report = error.report if isinstance(error, ContainerFailed) else build_report(error)
     shown = failure_report(attempt.work, attempt.deployment, report)
     attempt.outside.store.deployments.update(
         attempt.deployment.id, error=document, report=attempt.journal.redactor.redact_data(shown)

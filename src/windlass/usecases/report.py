@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from windlass.domain.changes import changes
-from windlass.domain.errors import NotFound
+from windlass.domain.errors import NotFound, WindlassError
 from windlass.domain.records import Deployment
 from windlass.usecases.undertaking import Undertaking
 from windlass.usecases.views import shown
@@ -27,6 +27,12 @@ def failure_report(work: Undertaking, deployment: Deployment, found: Mapping[str
         "serving": deployment.previous,
         "next": _next(app, service, deployment.id),
     }
+
+
+def build_report(error: WindlassError) -> dict[str, Any]:
+    """What a failed build says: the service and its last lines."""
+    lines = [d for d in error.details if d.code == "build_line"]
+    return {"service": lines[-1].name, "log": [d.message for d in lines][-10:]} if lines else {}
 
 
 def _changed(work: Undertaking, deployment: Deployment) -> tuple[str, ...]:
