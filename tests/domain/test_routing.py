@@ -31,6 +31,13 @@ DEFAULTS: list[tuple[str, dict[str, Any], list[Route]]] = [
      [Route("", "shop-web", 81)]),
     ("names among services without ports", {"web": {**BUILD, "expose": ["81"]}, "api": {**BUILD, "expose": ["82"]}},
      [Route("", "web", 81)]),
+    ("the one on the web's own port", {"flask-app": {**BUILD, "ports": ["8000:8000"]},
+                                       "outer": {**BUILD, "ports": ["80:8080"]}}, [Route("", "outer", 8080)]),
+    ("the one that needs the other", {"backend": {**BUILD, "ports": ["8000"]},
+                                      "outer": {**BUILD, "ports": ["8080"], "depends_on": ["backend"]}},
+     [Route("", "outer", 8080)]),
+    ("proxy labels without a host", {"a": {**BUILD, "ports": ["80"], "labels": {
+        "traefik.http.routers.a.rule": "PathPrefix(`/a`)"}}, "b": BUILD}, [Route("", "a", 80, "/a")]),
     ("no HTTP at all", {"worker": BUILD, "db": DB}, []),
     ("proxy labels", {"web": {**BUILD, "labels": {
         "traefik.http.routers.w.rule": "Host(`a.example`) || Host(`b.example`)",

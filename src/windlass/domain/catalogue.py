@@ -73,8 +73,8 @@ _INFRA = word_set(
     " gluetun openvpn openvpn-as zerotier netdata promtail fluentd fluent-bit vector telegraf alloy agent autoheal"
     " docker-autoheal diun restic resticker borgmatic duplicati docker-volume-backup ddns-updater cloudflare-ddns"
     " duckdns newt ngrok frpc frps crowdsec glances opentelemetry-collector opentelemetry-collector-contrib"
-    " opentelemetry-collector-k8s dozzle-agent beszel-agent filebeat metricbeat logspout autossh keepalived nut"
-    " docker-gc shepherd pgbackrest pgbackups postgres-backup-local postgres-backup-s3 mysql-backup certbot"
+    " opentelemetry-collector-k8s dozzle-agent beszel-agent filebeat metricbeat logstash logspout autossh keepalived"
+    " nut docker-gc shepherd pgbackrest pgbackups postgres-backup-local postgres-backup-s3 mysql-backup certbot"
     " acme-companion nginx-proxy-acme rclone gost wstunnel scrutiny-collector datadog-agent newrelic-infrastructure"
 )
 _INFRA_ENDING = re.compile(r"(-|_)(exporter|backup|backups|tunnel|vpn)$")

@@ -11,6 +11,7 @@ from windlass.domain import evidence, names
 from windlass.domain.compose import Model, Service
 from windlass.domain.errors import Detail, Usage
 from windlass.domain.imagehints import NO_HINTS, ImageHints
+from windlass.domain.ordering import needed_names
 from windlass.domain.release import Placement, Role, Route, Strategy
 from windlass.domain.traefiklabels import labelled_rules
 from windlass.domain.webports import routing_port
@@ -18,6 +19,7 @@ from windlass.domain.webports import routing_port
 Hints = Mapping[str, ImageHints]
 
 _CHOSEN_NAMES = ("web", "app", "frontend", "nginx")
+_WEB_PUBLISHED = ("80", "443")
 _ROUTE_VARIABLE = re.compile(r"SERVICE_(?:URL|FQDN)_[A-Z0-9_]*?[A-Z](?:_(\d{2,5}))?")
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
@@ -117,18 +119,28 @@ def _by_variable(services: Sequence[Service]) -> list[Route]:
 
 
 def _facing(http: Sequence[Service], hints: Hints) -> Service | None:
-    """The only one; else the only one with `ports:`; else the only one with a telling name among those."""
+    """The only one; else the only one with `ports:`; else, among those, the one by name, port or dependency."""
     known = [s for s in http if routing_port(s, hints.get(s.name, NO_HINTS))]
     with_ports = [s for s in known if any(p.target in evidence.web_ports(s) for p in s.ports)]
     for group in (http, known, with_ports):
         if len(group) == 1:
             return group[0]
-    group = with_ports or known or list(http)
-    for name in _CHOSEN_NAMES:
-        exact = [s for s in group if s.name == name]
-        named = exact or [s for s in group if name in evidence.words_of(s.name)]
-        if len(named) == 1:
-            return named[0]
+    return _outermost(with_ports or known or http)
+
+
+def _outermost(group: Sequence[Service]) -> Service | None:
+    exact = {s.name: s for s in group}
+    named = next((exact[name] for name in _CHOSEN_NAMES if name in exact), None)
+    if named is not None:
+        return named
+    needed = {name for s in group for name in needed_names(s)}
+    for chosen in (
+        [s for s in group if any(p.published in _WEB_PUBLISHED for p in s.ports)],
+        [s for s in group if s.name not in needed and needed.intersection(other.name for other in group)],
+        *([s for s in group if name in evidence.words_of(s.name)] for name in _CHOSEN_NAMES),
+    ):
+        if len(chosen) == 1:
+            return chosen[0]
     return None
 
 

@@ -22,7 +22,7 @@ SOCKETS = frozenset(
 # Lost without harm, made anew, or shared without harm.
 _DISPOSABLE = catalogue.word_set(
     "cache caches .cache log logs tmp temp cert certs certificates ssl tls letsencrypt run sock sockets node_modules"
-    " .venv venv __pycache__ .next .nuxt .npm .yarn .pnpm-store .m2 .gradle .cargo .bundle bundle vendor .turbo"
+    " .venv venv __pycache__ .next .nuxt .npm .yarn .pnpm-store .m2 .gradle .cargo .bundle bundle vendor target .turbo"
     " .parcel-cache .pytest_cache .mypy_cache"
 )
 _OF_THE_HOST = re.compile(r"/(etc|proc|sys|dev|lib|usr)(/.*)?|/(var/)?run/.*|/")

@@ -14,7 +14,7 @@ _WORD = re.compile(r"[`'\"]([^`'\"]+)[`'\"]")
 
 
 def labelled_rules(service: Service) -> Iterator[tuple[str, str, int]]:
-    """(host, path, port) of every HTTP router; port 0 where no label names one. Negated rules are left out."""
+    """(host, path, port) of every HTTP router; host "" and port 0 where none is named. Negated rules are left out."""
     if service.labels.get("traefik.enable") == "false":
         return
     seen: set[tuple[str, str]] = set()
@@ -23,8 +23,9 @@ def labelled_rules(service: Service) -> Iterator[tuple[str, str, int]]:
         if match is None or "!" in rule or _is_of_the_proxy(service, match.group(1)):
             continue
         port = _port(service, match.group(1))
-        for host in _arguments(_HOST, rule):
-            for path in _arguments(_PATH, rule) or ["/"]:
+        hosts, paths = _arguments(_HOST, rule), _arguments(_PATH, rule)
+        for host in hosts or [""] * bool(paths):
+            for path in paths or ["/"]:
                 if (host, path) not in seen:
                     seen.add((host, path))
                     yield host, path, port
