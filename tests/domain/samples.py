@@ -15,10 +15,5 @@ def model_of(services: Mapping[str, Any], **sections: Any) -> Model:
     return read_model({"services": services, **sections})
 
 
-def model_from(text: str) -> Model:
-    """Of the text of a Compose file."""
-    return read_model(parse_yaml(text, "compose.yaml").data)
-
-
 def cases(name: str) -> dict[str, dict[str, Any]]:
     return dict(parse_yaml((HERE / name).read_text(), name).data)

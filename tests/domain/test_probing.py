@@ -127,6 +127,7 @@ CHECKS: list[tuple[str, Role, dict[str, Any], ImageHints, tuple[Check, ...]]] = 
      ImageHints(), (Check(HTTP, 3000), Check(EXEC, command=("x",), timeout_s=30.0))),
     ("TLS can only be connected to", Role.HTTP, {"ports": ["8443"]}, ImageHints(), (Check(TCP, 8443),)),
     ("so can gRPC", Role.HTTP, {"expose": ["50051"]}, ImageHints(), (Check(TCP, 50051),)),
+    ("and FastCGI", Role.HTTP, {"image": "php:8-fpm", "expose": ["9000"]}, ImageHints(), (Check(TCP, 9000),)),
     ("the image's port", Role.HTTP, {}, ImageHints(ports=(8080,)), (Check(HTTP, 8080),)),
     ("the image's healthcheck", Role.HTTP, {}, HEALTHY_IMAGE,
      (Check(HTTP, 5000, "/z", True, host="localhost:5000"),

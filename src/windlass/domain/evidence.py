@@ -7,7 +7,6 @@ import re
 from windlass.domain import catalogue
 from windlass.domain.compose import Service
 from windlass.domain.healthtest import http_target
-from windlass.domain.imagehints import ImageHints
 
 # Ports on which no web page is served: such a port is no sign of HTTP.
 NON_HTTP_PORTS = frozenset(
@@ -96,8 +95,10 @@ def web_ports(service: Service) -> tuple[int, ...]:
     return tuple(p for p in tcp_ports(service) if p not in NON_HTTP_PORTS | catalogue.WIRE_PORTS)
 
 
-def is_grpc(service: Service, port: int) -> bool:
-    return port in _GRPC_PORTS or "grpc" in words_of(service.name)
+def is_called_otherwise(service: Service, port: int) -> bool:
+    """Whether the port speaks gRPC or FastCGI, which a plain request does not tell from a dead one."""
+    is_fastcgi = port == 9000 and ("fpm" in service.image or catalogue.basename(service.image) == "php")
+    return is_fastcgi or port in _GRPC_PORTS or "grpc" in words_of(service.name)
 
 
 def strong_http(service: Service) -> str:
@@ -176,7 +177,3 @@ def names_sqlite(service: Service) -> bool:
     return any(
         value and ("sqlite" in name.lower() or _SQLITE.search(value)) for name, value in service.environment.items()
     )
-
-
-def image_healthcheck_target(hints: ImageHints, service: Service) -> bool:
-    return bool(http_target(hints.healthcheck, service.environment))

@@ -99,7 +99,7 @@ def _http_checks(service: Service, hints: ImageHints, health: _Health) -> tuple[
         return (Check(ProbeKind.HTTP, target.port, target.path, target.is_strict, host=_host(target)),)
     if not port:
         return ()
-    if port in _TLS_PORTS or evidence.is_grpc(service, port):
+    if port in _TLS_PORTS or evidence.is_called_otherwise(service, port):
         return (Check(ProbeKind.TCP, port=port),)
     return (Check(ProbeKind.HTTP, port=port),)
 
