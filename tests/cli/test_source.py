@@ -44,6 +44,7 @@ def test_name_of_a_folder(tmp_path: Path, folder: str, config: str, name: str) -
         ("git@host.example:team/my_shop.git", "my-shop"),
         ("git@host.example:shop.git", "shop"),
         ("ssh://git@host.example:22/shop", "shop"),
+        ("ext::sh -c shop", "sh-c-shop"),
     ],
 )
 def test_name_of_an_address(address: str, name: str) -> None:

@@ -53,6 +53,14 @@ WRONG = [
     ("PUT", "/api/v1/apps/shop/env", {"values": {"1A": "x"}}, 422, 3, "variable_name_invalid"),
     ("POST", "/api/v1/apps/shop/deployments", {"source_kind": "git", "url": "ext::sh"}, 422, 3, "git_url_invalid"),
     ("POST", "/api/v1/apps/shop/deployments", {"source_kind": "git", "url": "-u"}, 422, 3, "git_url_invalid"),
+    (
+        "POST",
+        "/api/v1/apps/shop/deployments",
+        {"source_kind": "git", "url": "https://h.example/x", "compose": ["../c.yaml"]},
+        422,
+        3,
+        "path_invalid",
+    ),
     ("POST", "/api/v1/apps/shop/deployments", {"source_kind": "upload"}, 400, 2, "source_invalid"),
     ("POST", "/api/v1/apps/shop/deployments", {"source_kind": "magic"}, 400, 2, "source_invalid"),
 ]

@@ -58,15 +58,20 @@ def doctor_command(session: Session) -> None:
     session.show(session.client.get("doctor"), draw_checks)
 
 
-@click.command("demo", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command("demo")
+@_HOME
+@click.option("--http", "http_port", type=_PORT, metavar="PORT", help="Port of its edge (default: a free one).")
+@click.option(
+    "--rate", type=click.FloatRange(1, 2000), default=60.0, show_default=True, help="Requests per second of the load."
+)
+@click.option("--remove", is_flag=True, help="Remove what an earlier demo left.")
 @json_option
-@click.pass_context
-def demo_command(context: click.Context) -> int | None:
-    """Deploy an example under load, and show what windlass does."""
+@click.pass_obj
+def demo_command(session: Session, /, **options: Any) -> int:
+    """Deploy an example under load, good and bad versions, and show that no request fails."""
     from windlass.cli import demo
 
-    result: int | None = demo.run(list(context.args), as_json=context.obj.json)
-    return result
+    return demo.run(session, demo.DemoOptions(**options))
 
 
 def _draw_up(document: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from windlass.cli.checkout import Checkout, read_checkout
 from windlass.domain.errors import Usage
 
-_ADDRESS = re.compile(r"(https?|ssh|git|file)://|[\w.-]+@[\w.-]+:", re.ASCII)
+_ADDRESS = re.compile(r"[\w+.-]+:(//|:)|[\w.-]+@[\w.-]+:", re.ASCII)  # good or not: the control plane says
 _NAME = re.compile(r"name[ \t]*:[ \t]*(?P<quote>['\"]?)(?P<name>[^'\"#\r\n]*?)(?P=quote)[ \t]*(#.*)?")
 _UNFIT = re.compile(r"[^a-z0-9]+")
 CONFIG = "windlass.yaml"

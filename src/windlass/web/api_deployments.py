@@ -9,7 +9,7 @@ from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from windlass.domain.errors import Usage
-from windlass.domain.names import git_ref, git_url
+from windlass.domain.names import compose_path, git_ref, git_url
 from windlass.domain.records import Deployment
 from windlass.ports.outside import Outside
 from windlass.usecases import preview, requests, views
@@ -121,7 +121,7 @@ def _wanted(outside: Outside, app: str, incoming: Incoming) -> requests.DeployRe
         url=body.url,
         ref=body.ref,
         commit=body.commit,
-        compose=tuple(body.compose),
+        compose=tuple(compose_path(path) for path in body.compose),
         profiles=tuple(body.profiles),
         values=_values(outside, body),
         pull=body.pull,
