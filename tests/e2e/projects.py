@@ -35,9 +35,10 @@ def guestbook(folder: Path, version: str, bake: str = "1s", extra: str = "") -> 
     return made
 
 
-def shape(folder: Path, name: str, version: str = "v1") -> Path:
-    """A small project of tests/projects, as that version."""
+def shape(folder: Path, name: str, version: str = "v1", settings: str = "verify: {bake: 1s}\n") -> Path:
+    """A small project of tests/projects, as that version; `settings` is its windlass.yaml."""
     shutil.copytree(SHAPES / name, folder, dirs_exist_ok=True)
+    (folder / "windlass.yaml").write_text(settings)
     for path in (folder / "Dockerfile", folder / "site" / "index.html"):
         if path.exists():
             path.write_text(path.read_text().replace("VERSION=v1", f"VERSION={version}"))

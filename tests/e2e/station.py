@@ -196,7 +196,7 @@ class Station:
 
     def load(self, app: str, **changes: Any) -> BackgroundLoad:
         """The load of the acceptance tests on the guestbook; `changes` to its profile."""
-        known: dict[str, Any] = {"post_path": "/echo", "rate": 200.0}
+        known: dict[str, Any] = {"get_path": "/health", "post_path": "/echo", "rate": 200.0}
         profile = LoadProfile(self.engine.address, self.http_port, self.host(app), **{**known, **changes})
         return BackgroundLoad(profile)
 
