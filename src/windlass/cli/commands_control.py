@@ -60,18 +60,16 @@ def doctor_command(session: Session) -> None:
 
 @click.command("demo")
 @_HOME
-@click.option("--http", "http_port", type=_PORT, metavar="PORT", help="Port of its edge (default: a free one).")
-@click.option(
-    "--rate", type=click.FloatRange(1, 2000), default=60.0, show_default=True, help="Requests per second of the load."
-)
-@click.option("--remove", is_flag=True, help="Remove what an earlier demo left.")
+@click.option("--http", "http_port", type=_PORT, metavar="PORT", help="Port of the demo's own edge (a free one).")
+@click.option("--rate", type=click.FloatRange(1, 2000), default=60.0, show_default=True, help="Requests per second.")
+@click.option("--remove", is_flag=True, help="Remove everything of the demo.")
 @json_option
 @click.pass_obj
 def demo_command(session: Session, /, **options: Any) -> int:
-    """Deploy an example under load, good and bad versions, and show that no request fails."""
-    from windlass.cli import demo
+    """Deploy an example under load, with good and bad versions, and count every request."""
+    from windlass.cli.demo import DemoOptions, run
 
-    return demo.run(session, demo.DemoOptions(**options))
+    return run(session, DemoOptions(**options))
 
 
 def _draw_up(document: dict[str, Any]) -> str:
