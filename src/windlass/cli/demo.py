@@ -56,11 +56,11 @@ class Act:
 
 LIVE, TAKEN_BACK = ("live",), ("failed", "switched_back")
 ACTS = (
-    Act("version 2, a good one", "v2", LIVE, "v2"),
-    Act("a version that ends with an error at start", "bad-crash", TAKEN_BACK, "v2"),
-    Act("a version that is never ready", "bad-unready", TAKEN_BACK, "v2", impatient=True),
-    Act("a version that crashes after it went live", "bad-late-crash", TAKEN_BACK, "v2"),
-    Act("back to version 1", "", LIVE, "v1"),
+    Act("version 2", "v2", LIVE, "v2"),
+    Act("one that crashes at start", "bad-crash", TAKEN_BACK, "v2"),
+    Act("one that is never ready", "bad-unready", TAKEN_BACK, "v2", impatient=True),
+    Act("one that crashes when live", "bad-late-crash", TAKEN_BACK, "v2"),
+    Act("rollback to version 1", "", LIVE, "v1"),
 )
 
 
@@ -277,8 +277,7 @@ def _end(session: Session, demo: Demo, report: LoadReport, seconds: float) -> in
     failed = report.failed + report.streams_cut
     well = failed == 0 and all(o.ok for o in demo.outcomes)
     demo.stage.end(demo.outcomes, report, seconds)
-    for failure in report.failures[:5]:
-        demo.stage.say(f"  {failure.method} at {failure.time:.1f} s: {failure.kind} {failure.detail}")
+    demo.stage.failures(report)
     home = "" if demo.options.home is None else f" --home {demo.options.home}"
     demo.stage.advice(demo.url, home, str(demo.folder.parent))
     if session.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,14 @@ class Stage:
         )
         latency = report.latency_ms
         self.say(f"latency p50 {latency.p50:.0f} ms, p99 {latency.p99:.0f} ms; {report.ws_messages} WebSocket messages")
+
+    def failures(self, report: LoadReport) -> None:
+        """How requests failed, and the first of them."""
+        kinds = Counter(f"{f.kind} {f.status or ''}".strip() for f in report.failures)
+        if kinds:
+            self.say("  " + ", ".join(f"{kind} ×{count}" for kind, count in kinds.most_common()))
+        for failure in report.failures[:5]:
+            self.say(f"  {failure.method} at {failure.time:.1f} s: {failure.kind}, {failure.detail}")
 
     def advice(self, url: str, home_option: str, home: str) -> None:
         self.console.print()
