@@ -201,6 +201,23 @@ def test_switches_under_load_fail_no_request(stand: Stand) -> None:
     assert load.failed == []
 
 
+def test_the_old_generation_answers_when_the_new_one_dies_in_the_bake(stand: Stand) -> None:
+    front, old, new = stand.edge(), stand.server("v1"), stand.server("v2")
+    front.edge.ensure()
+    front.edge.apply(app(1, old))
+    route = EdgeRoute(("a.test",), "/", 0, "web", (new,), (old,))
+    with Load(front.port) as load:
+        front.edge.apply(EdgeApp("a", 2, (route,), 1))
+        eventually(lambda: load.seen("v2", 0))
+        before = len(load.versions)
+        stand.engine.kill(stand.made[1])
+        eventually(lambda: len(load.versions) > before + 40)
+        assert load.seen("v1", before)
+        front.edge.apply(app(1, old))
+    assert load.failed == []
+    assert front.edge.current("a") == app(1, old)
+
+
 def test_up_twice_changes_nothing_and_another_port_makes_it_anew(stand: Stand) -> None:
     front = stand.edge()
     first = front.edge.ensure()

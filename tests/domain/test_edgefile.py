@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from windlass.domain.edgedocument import EdgeFile
 from windlass.domain.edgefile import (
     EdgeApp,
-    EdgeFile,
     EdgeRoute,
     EdgeServer,
     dump_edge_app,
@@ -38,7 +38,7 @@ def test_the_whole_file() -> None:
         "routers": {
             "shop-1": {
                 "rule": "(Host(`shop.example.com`))",
-                "priority": 20_000_001,
+                "priority": 40_000_001,
                 "service": "shop-web-r7",
                 "entryPoints": ["web"],
             }

@@ -1,14 +1,30 @@
-"""An app's routes as the edge's own file: names, rules, priorities, and the typed document the file is made of."""
+"""An app's routes as the edge's own file: names, rules, priorities, and the old generation behind the new one."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import TypeAdapter
 
+from windlass.domain.edgedocument import (
+    EdgeFile,
+    Failover,
+    FailoverErrors,
+    ForwardingTimeouts,
+    HealthCheck,
+    Http,
+    LoadBalancer,
+    Middleware,
+    PassiveHealthCheck,
+    Retry,
+    Router,
+    Server,
+    ServersTransport,
+    Service,
+)
 from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 from windlass.domain.names import host as valid_host
 from windlass.domain.names import wildcard_host
@@ -42,80 +58,54 @@ class EdgeApp:
     fallback_release: int | None = None
 
 
-# ---- the document ---------------------------------------------------------------------------------------------------
-
-
-class _Typed(BaseModel):
-    """Nothing but what is declared gets through: one unknown key would stop the changes of every app."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Server(_Typed):
-    url: str
-
-
-class LoadBalancer(_Typed):
-    servers: tuple[Server, ...] = Field(min_length=1)
-    serversTransport: str
-    passHostHeader: bool = True
-
-
-class Failover(_Typed):
-    service: str
-    fallback: str
-
-
-class Service(_Typed):
-    """Either servers, or a service with another one behind it."""
-
-    loadBalancer: LoadBalancer | None = None
-    failover: Failover | None = None
-
-
-class Router(_Typed):
-    rule: str
-    priority: int
-    service: str
-    entryPoints: tuple[str, ...]
-
-
-class ForwardingTimeouts(_Typed):
-    dialTimeout: str = "1s"
-    responseHeaderTimeout: str = "0s"
-    idleConnTimeout: str = "250ms"
-
-
-class ServersTransport(_Typed):
-    """Idle connections end soon, so that a drained server is seen to be drained; 64 of them keep the cost low."""
-
-    maxIdleConnsPerHost: int = 64
-    forwardingTimeouts: ForwardingTimeouts = ForwardingTimeouts()
-
-
-class Http(_Typed):
-    routers: Mapping[str, Router]
-    services: Mapping[str, Service]
-    serversTransports: Mapping[str, ServersTransport]
-
-
-class EdgeFile(_Typed):
-    http: Http
-
-    def text(self) -> str:
-        """JSON, as the edge reads it."""
-        return self.model_dump_json(exclude_none=True, indent=1) + "\n"
-
-
 # ---- from routes to the document ------------------------------------------------------------------------------------
 
 ENTRY_POINTS = ("web",)
+DIAL_S = "1s"
+# While the old generation stands behind the new one, a container that is gone must be known soon.
+DIAL_GUARDED_S = "250ms"
 
 _APP = re.compile(r"[a-z][a-z0-9@-]{0,63}")
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1023}")
-_CLASS = 10_000_000
+_CLASS = 20_000_000
 _PRIORITY_LIMIT = 4_000
+
+# What the edge itself answers when a server refuses, breaks off or can not be reached.
+_NETWORK_FAILURES = ("502", "504")
+# Requests whose body can be kept until the answer has begun: none, or less than a million bytes.
+_REPEATABLE = "Method(`GET`) || Method(`HEAD`) || Method(`OPTIONS`) || HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`)"
+
+
+@dataclass
+class _Draft:
+    """The parts of an app's file as they come together."""
+
+    app: EdgeApp
+    services: dict[str, Service] = field(default_factory=dict)
+    routers: dict[str, Router] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        return stem(self.app.app)
+
+    def balanced(self, route: EdgeRoute, servers: tuple[EdgeServer, ...], release: int) -> str:
+        return self.add(
+            service_name(self.app.app, route.service, release), Service(loadBalancer=self.balancer(servers))
+        )
+
+    def balancer(self, servers: tuple[EdgeServer, ...]) -> LoadBalancer:
+        listed = tuple(Server(url=server_url(server)) for server in servers)
+        return LoadBalancer(servers=listed, serversTransport=self.stem)
+
+    def add(self, name: str, wanted: Service) -> str:
+        """The name it got: with a number when another has the name, for a service may answer on several ports."""
+        tried, number = name, 1
+        while self.services.get(tried, wanted) != wanted:
+            number += 1
+            tried = f"{name}.{number}"
+        self.services[tried] = wanted
+        return tried
 
 
 def edge_file(app: EdgeApp) -> EdgeFile:
@@ -123,15 +113,19 @@ def edge_file(app: EdgeApp) -> EdgeFile:
     wrong = list(_wrong(app))
     if wrong:
         raise refuse(wrong)
-    transport = stem(app.app)
-    services: dict[str, Service] = {}
-    routers: dict[str, Router] = {}
+    draft, guarded = _Draft(app), app.fallback_release is not None and any(route.fallback for route in app.routes)
     for number, route in enumerate(app.routes, start=1):
-        name = _add_service(services, app, route, transport)
-        routers[f"{stem(app.app)}-{number}"] = Router(
-            rule=_rule(route), priority=_priority(route), service=name, entryPoints=ENTRY_POINTS
+        _add_route(draft, f"{draft.stem}-{number}", route)
+    timeouts = ForwardingTimeouts(dialTimeout=DIAL_GUARDED_S if guarded else DIAL_S)
+    again = Middleware(retry=Retry(attempts=5, initialInterval="10ms"))
+    return EdgeFile(
+        http=Http(
+            routers=draft.routers,
+            services=draft.services,
+            serversTransports={draft.stem: ServersTransport(forwardingTimeouts=timeouts)},
+            middlewares={draft.stem: again} if guarded else None,
         )
-    return EdgeFile(http=Http(routers=routers, services=services, serversTransports={transport: ServersTransport()}))
+    )
 
 
 def stem(app: str) -> str:
@@ -144,26 +138,35 @@ def service_name(app: str, service: str, release: int) -> str:
     return f"{stem(app)}-{re.sub('[-.]', '_', service)}-r{release}"
 
 
-def _add_service(services: dict[str, Service], app: EdgeApp, route: EdgeRoute, transport: str) -> str:
-    """The name of the service that answers the route. Routes to the same servers share one."""
-    balanced = _balancer(route.servers, transport)
-    name = _free(services, service_name(app.app, route.service, app.release), balanced)
-    services[name] = balanced
-    return name
+def _add_route(draft: _Draft, name: str, route: EdgeRoute) -> None:
+    service = draft.balanced(route, route.servers, draft.app.release)
+    plain = Router(rule=_rule(route), priority=_priority(route), service=service, entryPoints=ENTRY_POINTS)
+    if not route.fallback or draft.app.fallback_release is None:
+        draft.routers[name] = plain
+        return
+    old = draft.app.fallback_release
+    behind = draft.balanced(route, route.fallback, old)
+    draft.routers[name] = _repeating(draft, plain, behind, f"{service}.over-r{old}")
+    draft.routers[f"{name}.once"] = _sent_once(draft, plain, behind, route)
 
 
-def _balancer(servers: tuple[EdgeServer, ...], transport: str) -> Service:
-    listed = tuple(Server(url=server_url(server)) for server in servers)
-    return Service(loadBalancer=LoadBalancer(servers=listed, serversTransport=transport))
+def _repeating(draft: _Draft, plain: Router, behind: str, name: str) -> Router:
+    """The requests that may be sent twice: what fails at network level is asked of the old generation at once."""
+    errors = FailoverErrors(status=_NETWORK_FAILURES, maxRequestBodyBytes=-1)
+    service = draft.add(name, Service(failover=Failover(service=plain.service, fallback=behind, errors=errors)))
+    rule = f"({plain.rule}) && ({_REPEATABLE})"
+    return plain.model_copy(update={"rule": rule, "priority": plain.priority + 1, "service": service})
 
 
-def _free(services: Mapping[str, Service], name: str, wanted: Service) -> str:
-    """`name`, or with a number when another service has it: one service of the app may answer on several ports."""
-    tried, number = name, 1
-    while services.get(tried, wanted) != wanted:
-        number += 1
-        tried = f"{name}.{number}"
-    return tried
+def _sent_once(draft: _Draft, plain: Router, behind: str, route: EdgeRoute) -> Router:
+    """Large or endless uploads: tried again only while nothing was sent, and after three failures on the old ones."""
+    watched = draft.balancer(route.servers).model_copy(
+        update={"healthCheck": HealthCheck(), "passiveHealthCheck": PassiveHealthCheck()}
+    )
+    main = draft.add(f"{plain.service}.once", Service(loadBalancer=watched))
+    failover = Service(failover=Failover(service=main, fallback=behind))
+    service = draft.add(f"{plain.service}.once-over-r{draft.app.fallback_release}", failover)
+    return plain.model_copy(update={"service": service, "middlewares": (draft.stem,)})
 
 
 def server_url(server: EdgeServer) -> str:
@@ -190,11 +193,11 @@ def _host_rule(host: str) -> str:
 
 def _priority(route: EdgeRoute) -> int:
     """A named host goes before a wildcard, that before any host, whoever's they are; then the number given, if any;
-    then the longer path. 1 is the path / of any host."""
+    then the longer path. 1 is the path / of any host. Always odd: the number above is free."""
     wildcard = any(host.startswith("*.") for host in route.hosts)
     kind = (1 if wildcard else 2) if route.hosts else 0
     given = min(max(route.priority, 0), _PRIORITY_LIMIT)
-    return kind * _CLASS + given * 2_000 + len(route.path.rstrip("/")) + 1
+    return kind * _CLASS + given * 4_000 + len(route.path.rstrip("/")) * 2 + 1
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------------

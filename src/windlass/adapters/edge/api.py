@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from windlass.domain.edgefile import EdgeFile, LoadBalancer, Router
+from windlass.domain.edgedocument import EdgeFile, LoadBalancer, Router
 from windlass.domain.errors import OutOfReach
 
 _TIMEOUT_S = 2.0

@@ -12,15 +12,8 @@ from windlass.adapters.edge.container import Address, EdgeRunner
 from windlass.adapters.edge.files import EdgeFiles
 from windlass.adapters.edge.image import version
 from windlass.adapters.edge.sockets import established
-from windlass.domain.edgefile import (
-    EdgeApp,
-    EdgeFile,
-    EdgeServer,
-    Http,
-    dump_edge_app,
-    edge_file,
-    read_edge_app,
-)
+from windlass.domain.edgedocument import EdgeFile, Http
+from windlass.domain.edgefile import EdgeApp, EdgeServer, dump_edge_app, edge_file, read_edge_app
 from windlass.domain.errors import Detail, Failed, OutOfReach, WindlassError
 from windlass.ports.edge import EdgeStatus
 from windlass.ports.engine import Engine
