@@ -177,7 +177,7 @@ def attach_anew(live: Live, wanted: Snapshot, part: Part, containers: Iterable[s
 
 
 def _room(live: Live, network: str) -> list[int]:
-    """Free indexes, the highest first."""
+    """Free indexes: of the lower half from its end downwards, then of the upper one, where the engine takes its own."""
     facts = next(n for n in live.outside.engine.networks() if n.name == network)
     subnet = IPv4Network(facts.subnets[0])
     everyone = live.outside.engine.containers({"com.docker.compose.project": _project(live)})
@@ -185,11 +185,9 @@ def _room(live: Live, network: str) -> list[int]:
     taken = {int(IPv4Address(c.addresses[network])) for c in there if c.addresses[network]}
     asleep = sum(1 for c in there if not c.addresses[network])  # they come back to addresses that cannot be seen now
     lowest = sum(p.replicas for p in live.snapshot.generation())
-    free = [
-        i
-        for i in range(subnet.num_addresses - _FIRST_ADDRESS - 2, lowest - 1, -1)
-        if int(subnet.network_address) + _FIRST_ADDRESS + i not in taken
-    ]
+    last, half = subnet.num_addresses - _FIRST_ADDRESS - 2, subnet.num_addresses // 2 - _FIRST_ADDRESS - 1
+    order = (*range(half, lowest - 1, -1), *range(last, max(half, lowest - 1), -1))
+    free = [i for i in order if int(subnet.network_address) + _FIRST_ADDRESS + i not in taken]
     return free[asleep:]
 
 
