@@ -169,16 +169,18 @@ def _wait_for_api(wanted: Settings, locks: Locks) -> None:
 
 
 def _wait_for_edge(wanted: Settings, say: Say) -> dict[str, Any]:
-    """The control plane's document once the edge answers; raises what keeps the edge from it."""
+    """The control plane's document once the edge answers; raises what keeps it from that, seen just now."""
     deadline = time.monotonic() + EDGE_WAIT_S
     told = time.monotonic() + 2.0
+    seen = _control(wanted)["edge"]["tries"]
+    enough = seen + 2 if seen else 1  # the try that is under way now may have begun before the cause was removed
     while True:
         document = _control(wanted)
         edge = document["edge"]
         if edge["state"] == "ready":
             return document
-        if edge["state"] == "failed":
-            raise error_from(edge, 500, edge["exit_code"])
+        if edge["state"] == "failed" and edge["tries"] >= enough:
+            raise _edge_error(edge)
         now = time.monotonic()
         if now > deadline:
             raise Failed("the edge did not come up; the control plane runs", code="edge_slow", hint="windlass doctor")
@@ -186,6 +188,12 @@ def _wait_for_edge(wanted: Settings, say: Say) -> dict[str, Any]:
             say("preparing the edge …")
             told = deadline
         time.sleep(0.05)
+
+
+def _edge_error(edge: dict[str, Any]) -> WindlassError:
+    error = error_from(edge, 500, edge["exit_code"])
+    error.message += "; the control plane runs, and brings the edge up as soon as it can"
+    return error
 
 
 def failure_file(known: Settings) -> Path:

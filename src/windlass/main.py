@@ -124,7 +124,7 @@ class ControlPlane:
         self._started_at = time.time()
         self._identity = identity_of(known)
         self._stopping = threading.Event()
-        self._edge: dict[str, Any] = {"state": "starting", "http_port": known.http_port}
+        self._edge: dict[str, Any] = {"state": "starting", "http_port": known.http_port, "tries": 0}
 
     def run(self) -> None:
         """Until SIGTERM; what runs then is left as it is, for the next start to take up."""
@@ -198,16 +198,11 @@ class ControlPlane:
     def _keep_edge(self, edge: Edge) -> None:
         """Bring the edge up, and again whenever it is not there."""
         while not self._stopping.is_set():
+            found: dict[str, Any] = {"http_port": self._known.http_port, "tries": self._edge["tries"] + 1}
             try:
-                status = edge.ensure()
-                self._edge = {"state": "ready", "http_port": status.http_port, "version": status.version}
+                self._edge = {**found, "state": "ready", "version": edge.ensure().version}
             except WindlassError as error:
-                self._edge = {
-                    "state": "failed",
-                    "http_port": self._known.http_port,
-                    "exit_code": error.exit_code,
-                    **error_document(error),
-                }
+                self._edge = {**found, "state": "failed", "exit_code": error.exit_code, **error_document(error)}
             self._stopping.wait(EDGE_CHECK_S if self._edge["state"] == "ready" else EDGE_RETRY_S)
 
     def describe(self) -> dict[str, Any]:
