@@ -114,6 +114,7 @@ def identity_of(known: Settings) -> str:
     """Changes when a running control plane has to be replaced."""
     token = known.home / "api.token"
     facts = {k: str(v) for k, v in asdict(known).items()} | {"version": __version__, "python": sys.executable}
+    facts["code"] = str(max(file.stat().st_mtime_ns for file in Path(__file__).parent.rglob("*.py")))
     kept = token.read_text() if token.exists() else ""
     return hashlib.sha256((json.dumps(facts, sort_keys=True) + kept).encode()).hexdigest()[:16]
 
