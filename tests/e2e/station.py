@@ -49,7 +49,8 @@ class Result:
         return {self.error.get("code", ""), *(d["code"] for d in self.error.get("details", ()))} - {""}
 
     def __str__(self) -> str:
-        return f"exit {self.code}\n{self.out[-6000:]}\n{self.err[-3000:]}"
+        shown = {k: v for k, v in self.document.items() if k not in ("steps", "urls", "created_at")} or self.out[-6000:]
+        return f"exit {self.code}\n{shown}\n{self.err[-3000:]}"
 
 
 class Running:

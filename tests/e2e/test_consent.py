@@ -29,7 +29,7 @@ WISHES = {
     "pid:web:container:other": web("pid: 'container:other'"),
     "bind:/etc": web("volumes: ['/etc:/host:ro']"),
     "bind:/var/run/docker.sock": web("volumes: ['/var/run/docker.sock:/var/run/docker.sock']"),
-    "driver_opts:v": web("volumes: ['v:/v']") + BIND_VOLUME,
+    "driver_opts:v:device=/,o=bind,type=none": web("volumes: ['v:/v']") + BIND_VOLUME,
     "cgroup_parent:web:/x": web("cgroup_parent: /x"),
     "runtime:web:runsc": web("runtime: runsc"),
     "sysctls:web:net.ipv4.ip_forward": web("sysctls: {net.ipv4.ip_forward: 1}"),

@@ -43,7 +43,7 @@ def link_to(target: str, name: str) -> Callable[[Path], object]:
 BAD = {
     # ---- what is wrong in the files
     "no Compose file": Bad("compose_missing", ("compose.yaml",), compose=""),
-    "invalid YAML": Bad("yaml_invalid", ("compose.yaml", "line 3"), compose="services:\n  web:\n   - {image: [\n"),
+    "invalid YAML": Bad("yaml_invalid", ("compose.yaml:4",), compose="services:\n  web:\n   - {image: [\n"),
     "undefined volume": Bad("undefined_volume", ("data",), web("volumes: ['data:/data']")),
     "undefined network": Bad("undefined_network", ("back",), web("networks: [back]")),
     "missing env_file": Bad("env_file_missing", ("app.env",), web("env_file: app.env")),
@@ -56,10 +56,10 @@ BAD = {
     "a blank password": Bad("variable_unset", ("SECRET",), web("environment:", "  DB_PASSWORD: ${SECRET}")),
     "unknown key": Bad("unknown_key", ("imagee", "did you mean"), "services:\n  web:\n    imagee: nginx\n"),
     "unknown key in windlass.yaml": Bad(
-        "unknown_key", ("windlass.yaml", "line 1", "routes"), files={"windlass.yaml": "route: []\n"}
+        "unknown_key", ("windlass.yaml:1:1", "routes"), files={"windlass.yaml": "route: []\n"}
     ),
     "unknown key deep in windlass.yaml": Bad(
-        "unknown_key", ("probe", "line 3"), files={"windlass.yaml": "services:\n  web:\n    prob: {tcp: 80}\n"}
+        "unknown_key", ("probe", "windlass.yaml:3"), files={"windlass.yaml": "services:\n  web:\n    prob: {tcp: 80}\n"}
     ),
     "unknown service in windlass.yaml": Bad(
         "service_unknown", ("wbe",), files={"windlass.yaml": "services:\n  wbe: {strategy: keep}\n"}
@@ -68,22 +68,22 @@ BAD = {
     "an unsafe override": Bad(
         "strategy_unsafe",
         ("db", "rolling"),
-        "services:\n  db:\n    image: postgres:16-alpine\n    volumes: ['d:/var/lib/postgresql/data']\n"
-        "    environment: {POSTGRES_PASSWORD: x}\nvolumes: {d: }\n",
+        "services:\n  db:\n    image: postgres:16-alpine\n    volumes: ['data:/var/lib/postgresql/data']\n"
+        "    environment: {POSTGRES_PASSWORD: x}\nvolumes: {data: }\n",
         {"windlass.yaml": "services:\n  db: {strategy: rolling}\n"},
     ),
     "two databases on one volume": Bad(
         "volume_shared_by_stores",
-        ("d",),
+        ("data",),
         "services:\n"
-        + "".join(f"  {n}:\n    image: postgres:16-alpine\n    volumes: ['d:/var/lib/postgresql/data']\n" for n in "ab")
-        + "volumes: {d: }\n",
+        + "".join(f"  {n}: {{image: 'postgres:16-alpine', volumes: ['data:/var/lib/postgresql/data']}}\n" for n in "ab")
+        + "volumes: {data: }\n",
     ),
     "a missing external network": Bad(
-        "network_missing", ("wlt-no-such-network",), WEB + "networks: {wlt-no-such-network: {external: true}}\n"
+        "network_missing", ("wlt-none",), web("networks: [wlt-none]") + "networks: {wlt-none: {external: true}}\n"
     ),
     "a missing external volume": Bad(
-        "volume_missing", ("wlt-no-such-volume",), WEB + "volumes: {wlt-no-such-volume: {external: true}}\n"
+        "volume_missing", ("wlt-none",), web("volumes: ['wlt-none:/data']") + "volumes: {wlt-none: {external: true}}\n"
     ),
     # ---- what is refused altogether (rules that may not bend, 4)
     "provider": Bad("provider_refused", ("provider",), "services:\n  web:\n    provider: {type: touch}\n"),
@@ -126,7 +126,7 @@ BAD = {
         "git_ref_invalid", ("--output",), words=("https://127.0.0.1:1/a.git", "--ref=--output=x")
     ),
     "a Git server that does not answer": Bad(
-        "git_unreachable", ("127.0.0.1",), words=("https://127.0.0.1:1/a.git",), exit_code=8
+        "git_unreachable", ("127.0.0.1",), words=("https://127.0.0.1:1/a.git",), exit_code=4
     ),
 }  # fmt: skip
 
@@ -151,8 +151,8 @@ def told(result: Result) -> str:
 def assert_untouched(station: Station, app: str) -> None:
     left = station.leftovers(app)
     assert {kind: names for kind, names in left.items() if kind != "files" and names} == {}
-    releases = station.run("releases", app)
-    assert releases.document.get("items", []) == []
+    releases = station.run("releases", app).document.get("items", [])
+    assert [r for r in releases if r["state"] != "failed"] == []
 
 
 @pytest.mark.parametrize("name", BAD)
