@@ -61,7 +61,7 @@ def doctor_command(session: Session) -> None:
 @click.command("demo")
 @_HOME
 @click.option("--http", "http_port", type=_PORT, metavar="PORT", help="Port of the demo's own edge (a free one).")
-@click.option("--rate", type=click.FloatRange(1, 2000), default=60.0, show_default=True, help="Requests per second.")
+@click.option("--rate", type=click.FloatRange(1, 2000), default=40.0, show_default=True, help="Requests per second.")
 @click.option("--remove", is_flag=True, help="Remove everything of the demo.")
 @json_option
 @click.pass_obj

@@ -39,7 +39,7 @@ class DemoOptions:
 
     home: Path | None = None
     http_port: int | None = None
-    rate: float = 60.0
+    rate: float = 40.0
     remove: bool = False
 
 
