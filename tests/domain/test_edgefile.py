@@ -176,3 +176,43 @@ def test_the_kept_form_comes_back_as_it_was() -> None:
     for broken in ("", "{}", "[1]", dump_edge_app(app)[:-20]):
         with pytest.raises(Refused):
             read_edge_app(broken)
+
+
+GUARDED = EdgeApp(
+    "shop", 7, (replace(ROUTE, fallback=(OLD,)), replace(ROUTE, hosts=(), path="/api", fallback=(OLD,))), 6
+)
+
+
+def test_in_the_bake_the_old_generation_stands_behind_the_new_one() -> None:
+    found = http(GUARDED)
+    routers, services = found["routers"], found["services"]
+    assert list(routers) == ["shop-1", "shop-1.once", "shop-2", "shop-2.once"]
+    repeating, once = routers["shop-1"], routers["shop-1.once"]
+    assert repeating["rule"].startswith(f"({once['rule']}) && (Method(`GET`)")
+    assert repeating["priority"] == once["priority"] + 1
+    assert services[repeating["service"]]["failover"] == {
+        "service": "shop-web-r7",
+        "fallback": "shop-web-r6",
+        "errors": {"status": ["502", "504"], "maxRequestBodyBytes": -1},
+    }
+    assert "middlewares" not in repeating
+    assert once["middlewares"] == list(found["middlewares"])
+    behind = services[once["service"]]["failover"]
+    assert (behind["fallback"], "errors" in behind) == ("shop-web-r6", False)
+    assert services[behind["service"]]["loadBalancer"]["passiveHealthCheck"]["maxFailedAttempts"] == 3
+    assert services["shop-web-r6"]["loadBalancer"]["servers"] == [{"url": "http://10.213.1.2:8000"}]
+    assert services["shop-web-r7"]["loadBalancer"].keys() == {"servers", "serversTransport", "passHostHeader"}
+    assert found["serversTransports"]["shop"]["forwardingTimeouts"]["dialTimeout"] == "250ms"
+
+
+def test_priorities_of_guarded_routes_leave_room_for_each_other() -> None:
+    paths = [replace(ROUTE, path=path, fallback=(OLD,)) for path in ("/", "/a", "/ab", "/ab/c")]
+    routers = http(EdgeApp("shop", 7, tuple(paths), 6))["routers"]
+    found = [router["priority"] for name, router in routers.items() if not name.endswith(".once")]
+    below = [router["priority"] for name, router in routers.items() if name.endswith(".once")]
+    assert sorted(found + below) == [p for pair in zip(below, found, strict=True) for p in pair]
+    assert len(set(found + below)) == 8
+
+
+def test_without_a_release_to_fall_back_to_there_is_nothing_behind() -> None:
+    assert list(http(replace(GUARDED, fallback_release=None))["routers"]) == ["shop-1", "shop-2"]
