@@ -142,7 +142,7 @@ def _replace(wanted: Settings, locks: Locks, with_systemd: bool) -> None:
     if with_systemd or unit.exists():
         systemd.enable(wanted.instance, daemon.server_command(wanted.home), daemon.environment(wanted.home))
     else:
-        daemon.start(locks, wanted.log_file, wanted.home)
+        daemon.start(locks, _output_file(wanted), wanted.home)
 
 
 def _control(known: Settings) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _wait_for_api(wanted: Settings, locks: Locks) -> None:
             told = json.loads(failure.read_text())
             raise error_from(told, 500, told["exit_code"])
         time.sleep(0.05)
-    last = "\n".join(daemon.last_lines(wanted.log_file))
+    last = "\n".join(daemon.last_lines(_output_file(wanted)))
     raise Failed(f"the control plane did not answer within {API_WAIT_S:.0f} s:\n{last}", code="start_failed")
 
 
@@ -195,6 +195,11 @@ def _edge_error(edge: dict[str, Any]) -> WindlassError:
     error = error_from(edge, 500, edge["exit_code"])
     error.message += "; the control plane runs, and brings the edge up as soon as it can"
     return error
+
+
+def _output_file(known: Settings) -> Path:
+    """What the processes print beside their log: hardly ever anything."""
+    return known.log_file.with_name("output.log")
 
 
 def failure_file(known: Settings) -> Path:

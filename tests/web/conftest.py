@@ -32,6 +32,9 @@ class Uploads:
     def uploads(self) -> Path:
         return self.folder
 
+    def discard(self, path: Path) -> None:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
 
 @dataclass
 class Dotenv:

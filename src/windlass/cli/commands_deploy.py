@@ -111,7 +111,7 @@ def follow(session: Session, document: dict[str, Any], detach: bool) -> int:
 
 def at_the_door(error: Refused | Conflict, app: str) -> RefusedAtTheDoor:
     """A refusal at the door has the same JSON form as one by the deployment itself."""
-    nothing: dict[str, Any] = {"release": None, "deployment": None, "status": "refused", "url": None, "urls": []}
+    nothing: dict[str, Any] = {"release": None, "deployment": None, "status": "refused", "url": "", "urls": []}
     times: dict[str, Any] = {"seconds": 0, "live_seconds": None, "steps": []}
     return RefusedAtTheDoor(error, {"app": app, **nothing, **times, **error_document(error)})
 
