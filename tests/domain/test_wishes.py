@@ -53,7 +53,7 @@ SERVICE: list[tuple[dict[str, Any], list[str]]] = [
     ({"build": {"context": "/srv/p", "entitlements": ["a.b"]}}, ["build_entitlements:web:a.b"]),
     ({"build": {"context": "/srv/p", "privileged": True, "ssh": ["x"]}}, ["build_privileged:web", "build_ssh:web"]),
     ({"build": {"context": "/srv/p", "additional_contexts": {"a": "/srv/p/a"}}}, ["build_context:web:a"]),
-    ({"build": {"context": "https://example.com/x.git"}}, ["build_remote:web"]),
+    ({"build": {"context": "https://example.com/x.git"}}, ["build_remote:web:https://example.com/x.git"]),
     ({"tmpfs": ["/run"], "ulimits": {"nofile": 1}, "extra_hosts": ["a=1.2.3.4"], "group_add": ["x"], "user": "0"}, []),
 ]  # fmt: skip
 
@@ -64,7 +64,10 @@ def test_services(raw: dict[str, Any], expected: list[str]) -> None:
 
 
 SECTIONS: list[tuple[dict[str, Any], list[str]]] = [
-    ({"volumes": {"data": {"driver_opts": {"type": "none", "o": "bind", "device": "/"}}}}, ["driver_opts:data"]),
+    (
+        {"volumes": {"data": {"driver_opts": {"type": "none", "o": "bind", "device": "/"}}}},
+        ["driver_opts:data:device=/,o=bind,type=none"],
+    ),
     ({"volumes": {"data": {"driver": "local"}}}, []),
     ({"volumes": {"data": {"driver": "rclone"}}}, ["volume_driver:data"]),
     ({"volumes": {"data": {"name": "blog_data", "external": True}}}, ["volume:blog_data"]),

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 BUILD = "services:\n  web:\n    expose: ['80']\n    build:\n      context: .\n"
 CONTEXTS = BUILD + "      additional_contexts: {more: 'docker-image://nginx:alpine'}\n"
-BIND_VOLUME = "volumes: {v: {driver_opts: {type: none, o: bind, device: /}}}\n"
+BIND_VOLUME = "volumes: {vol: {driver_opts: {type: none, o: bind, device: /}}}\n"
 
 # Compose file -> the item that needs consent.
 WISHES = {
@@ -29,7 +29,7 @@ WISHES = {
     "pid:web:container:other": web("pid: 'container:other'"),
     "bind:/etc": web("volumes: ['/etc:/host:ro']"),
     "bind:/var/run/docker.sock": web("volumes: ['/var/run/docker.sock:/var/run/docker.sock']"),
-    "driver_opts:v:device=/,o=bind,type=none": web("volumes: ['v:/v']") + BIND_VOLUME,
+    "driver_opts:vol:device=/,o=bind,type=none": web("volumes: ['vol:/v']") + BIND_VOLUME,
     "cgroup_parent:web:/x": web("cgroup_parent: /x"),
     "runtime:web:runsc": web("runtime: runsc"),
     "sysctls:web:net.ipv4.ip_forward": web("sysctls: {net.ipv4.ip_forward: 1}"),
@@ -72,7 +72,7 @@ def test_the_repository_cannot_consent(shared: Station) -> None:
 
 def test_anothers_network_and_volume(shared: Station) -> None:
     owner, thief = shared.app("owner"), shared.app("thief")
-    compose = web("volumes: ['data:/data']") + "volumes: {data: }\n"
+    compose = WEB + "  db: {image: 'redis:7-alpine', volumes: ['data:/data']}\nvolumes: {data: }\n"
     shared.deploy(write(shared.folder / owner, {"compose.yaml": compose}), owner)
     stolen = web("volumes: ['data:/data']", "networks: [net]") + (
         f"volumes: {{data: {{external: true, name: {owner}_data}}}}\n"

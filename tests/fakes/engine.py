@@ -284,7 +284,9 @@ class FakeEngine:
         self._asked("volumes")
         return list(self.vols.values())
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], driver: str = "", options: Mapping[str, str] | None = None
+    ) -> None:
         self._asked("create_volume", name)
         self.vols.setdefault(name, VolumeFacts(name, dict(labels)))
 

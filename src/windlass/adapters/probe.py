@@ -41,7 +41,8 @@ def _ask_http(check: Check, address: str) -> str:
     """One GET on a connection of its own; redirects are answers."""
     connection = http.client.HTTPConnection(address, check.port, timeout=check.timeout_s)
     try:
-        connection.request("GET", check.path, headers={"User-Agent": "windlass", "Connection": "close"})
+        headers = {"User-Agent": "windlass", "Connection": "close", **({"Host": check.host} if check.host else {})}
+        connection.request("GET", check.path, headers=headers)
         stream = connection.sock  # the response takes it over
         answer = connection.getresponse()
         with answer:

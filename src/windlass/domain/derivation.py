@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from windlass.domain.compose import Model, Mount, Service
+from windlass.domain.modelreader import unescape
 from windlass.domain.release import (
     Delivery,
     Part,
@@ -181,7 +182,10 @@ def _volumes(given: Ingredients) -> dict[str, VolumeSpec]:
         elif _is_per_release(given, key):
             found[key] = VolumeSpec(key, f"{generation_project(given.app, given.number)}_{key}", per_release=True)
         else:
-            found[key] = VolumeSpec(key, f"{given.app}_{key}")
+            options = {str(k): str(v) for k, v in unescape(volume.raw.get("driver_opts") or {}).items()}
+            found[key] = VolumeSpec(
+                key, f"{given.app}_{key}", driver=str(volume.raw.get("driver") or ""), options=options
+            )
     for service in given.model.services.values():
         for key in _made_volumes(given, service).values():
             found[key] = VolumeSpec(key, f"{given.app}_{key}")

@@ -8,6 +8,7 @@ recorded ones of this instance.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from windlass.domain.release import Probe
@@ -33,6 +34,8 @@ class EnsureVolume:
     name: str
     key: str = ""
     project: str = ""
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,7 @@ def _shared_volumes(new: Snapshot) -> list[Operation]:
     models = (new.base_model, new.generation_model)
     used = {v.get("name") for m in models for v in m.get("volumes", {}).values()}
     return [
-        EnsureVolume(v.name, v.key, base_project(new.app))
+        EnsureVolume(v.name, v.key, base_project(new.app), v.driver, v.options)
         for v in new.volumes
         if v.name in used and not v.external and not v.per_release
     ]

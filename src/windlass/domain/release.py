@@ -138,6 +138,8 @@ class VolumeSpec:
     name: str
     external: bool = False
     per_release: bool = False
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,9 @@ def _build(service: Service, build: Mapping[str, Any]) -> Iterator[Wish]:
     name = service.name
     context = str(build.get("context") or "")
     if is_remote(context):
-        yield _wish(f"build_remote:{name}", name, "build.context", f"builds from {context}, outside the project")
+        yield _wish(
+            f"build_remote:{name}:{context}", name, "build.context", f"builds from {context}, outside the project"
+        )
     network = str(build.get("network") or "")
     if network == "host" or network.startswith("container:"):
         yield _wish(f"build_network:{name}:{network}", name, "build.network", f"builds in the network of {network}")
@@ -184,7 +186,8 @@ def _volumes(model: Model, foreign: Mapping[str, str]) -> Iterator[Wish]:
         if options:
             words = ", ".join(f"{k}={v}" for k, v in sorted(options.items()) if k in ("device", "type"))
             message = f"the volume {volume.key} is mounted with options of its driver ({words or 'see the file'})"
-            yield Wish(f"driver_opts:{volume.key}", "", path, message)
+            values = ",".join(f"{k}={v}" for k, v in sorted(options.items()))
+            yield Wish(f"driver_opts:{volume.key}:{values}", "", path, message)
 
 
 def _names(value: Any) -> list[str]:

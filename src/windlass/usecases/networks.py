@@ -64,7 +64,7 @@ def ensure_volume(work: Undertaking, wanted: EnsureVolume) -> None:
     }
     here = next((v for v in work.outside.engine.volumes() if v.name == wanted.name), None)
     if here is None:
-        work.outside.engine.create_volume(wanted.name, labels)
+        work.outside.engine.create_volume(wanted.name, labels, wanted.driver, wanted.options)
     elif not is_own_volume(work.outside, work.app, here):
         raise Conflict(
             f"the volume {wanted.name} belongs to someone else",

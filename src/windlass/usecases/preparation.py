@@ -30,6 +30,7 @@ from windlass.usecases.journal import Journal
 from windlass.usecases.observation import observe
 from windlass.usecases.preflight import preflight, strangers
 from windlass.usecases.project import ENV_FILE, Project, Reading, read_project
+from windlass.usecases.routes import default_host
 from windlass.usecases.undertaking import Kept, Undertaking, load_kept
 from windlass.usecases.variables import PRIVATE, given_values, held_values, hold_more, redactor_of
 
@@ -220,7 +221,9 @@ def _owners(work: Undertaking) -> dict[str, str]:
                 routes = load_kept(work.outside, other.name, other.live).snapshot.routes
             except NotFound:
                 continue
-            owners |= {r.host: other.name for r in routes if r.host}
+            own = default_host(other.name, work.outside.domain)
+            owners |= {r.host or own: other.name for r in routes}
+            owners[own] = other.name
     return owners
 
 

@@ -18,7 +18,7 @@ from windlass.domain.modelreader import read_model
 from windlass.domain.screening import Screen, screen_files, screen_model
 from windlass.domain.wishes import Wish, find_wishes, missing_consents
 from windlass.ports.outside import Outside
-from windlass.ports.sources import ComposeSource, Resolved
+from windlass.ports.sources import ComposeSource
 
 ENV_FILE = ".env"
 MANIFEST = "windlass.yaml"
@@ -79,7 +79,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
     if early:
         raise refuse(early)
-    resolved = outside.compose.resolve(source) if _uses_env_files(without_files) else without_files
+    resolved = outside.compose.resolve(source) if _use_env_files(outside, reading, screen) else without_files
     model = read_model(resolved.document)
     known = outside.store.consents.all(reading.app)
     wishes = find_wishes(model, str(reading.folder), _foreign(outside, reading.app))
@@ -99,8 +99,9 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     )
 
 
-def _uses_env_files(resolved: Resolved) -> bool:
-    return any(s.get("env_file") for s in (resolved.document.get("services") or {}).values())
+def _use_env_files(outside: Outside, reading: Reading, screen: Screen) -> bool:
+    """What Compose prints without reading them does not tell, so the files themselves are asked."""
+    return any(b"env_file" in (outside.trees.read(reading.folder / path) or b"") for path in screen.files)
 
 
 def _uninterpolated(outside: Outside, source: ComposeSource, unset: Iterable[str]) -> Mapping[str, Any]:

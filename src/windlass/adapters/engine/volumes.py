@@ -16,9 +16,11 @@ class Volumes(Speaker):
             rows = api.volumes()["Volumes"] or ()
         return [VolumeFacts(name=row["Name"], labels=row.get("Labels") or {}) for row in rows]
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], driver: str = "", options: Mapping[str, str] | None = None
+    ) -> None:
         with self._connection.call(f"volume {name}") as api:
-            api.create_volume(checked(name), labels=dict(labels))
+            api.create_volume(checked(name), driver or None, dict(options or {}), dict(labels))
 
     def remove_volume(self, name: str) -> None:
         with self._connection.call(f"volume {name}") as api:
