@@ -59,7 +59,7 @@ def test_example_that_is_not_as_known_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "demo_example_differs"
 
 
-GOOD, BAD = demo.ACTS[0], demo.ACTS[1]
+GOOD, BAD, CRASHES = demo.ACTS[0], demo.ACTS[1], demo.ACTS[3]
 DOCUMENT: dict[str, Any] = {"status": "live", "seconds": 5.0, "live_seconds": 2.0, "error": None}
 TAKEN_BACK = {"status": "failed", "seconds": 5.0, "live_seconds": None, "error": {"message": "web ended"}}
 AFTER = replace(NOTHING, requests=100)
@@ -74,6 +74,9 @@ JUDGED: list[tuple[demo.Act, dict[str, Any], Counters, bool]] = [
     (BAD, DOCUMENT, AFTER, False),
     (BAD, {**TAKEN_BACK, "status": "refused"}, AFTER, False),
     (BAD, TAKEN_BACK, replace(AFTER, failed=2), False),
+    (BAD, TAKEN_BACK, replace(AFTER, streams_cut=1), False),
+    (CRASHES, TAKEN_BACK, replace(AFTER, streams_cut=2), True),
+    (CRASHES, TAKEN_BACK, replace(AFTER, streams_cut=2, failed=1), False),
 ]
 
 

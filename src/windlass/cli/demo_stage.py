@@ -103,10 +103,12 @@ class Stage:
         line = Text.assemble(mark, (line_of(outcome.title), "bold"), f": {told}; {outcome.requests} requests, ", failed)
         line.append(f"; {line_of(outcome.serving)} serves", style="dim")
         self.console.print(line)
+        if outcome.cut:
+            self.say(f"  {outcome.cut} streams that it had begun were cut by its crash")
         if outcome.reason:
             self.say(f"  {outcome.reason}")
 
-    def end(self, outcomes: Sequence[Outcome], report: LoadReport, seconds: float) -> None:
+    def end(self, outcomes: Sequence[Outcome], report: LoadReport, failed: int, seconds: float) -> None:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for title in ("", "ended"):
             table.add_column(title)
@@ -120,7 +122,6 @@ class Stage:
         self.console.print()
         self.console.print(table)
         self.console.print()
-        failed = report.failed + report.streams_cut
         self.console.print(
             Text.assemble(
                 ("failed requests: ", "bold"),
