@@ -32,8 +32,9 @@ class Uploads:
     def uploads(self) -> Path:
         return self.folder
 
-    def discard(self, path: Path) -> None:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    def sweep(self, keep: set[Path], before: float) -> None:
+        for path in set(self.folder.iterdir()) - keep:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @dataclass

@@ -71,10 +71,8 @@ async def _read_form(request: Request, boundary: bytes, path: Path, limit: int) 
 
 def sweep(outside: Outside) -> None:
     """Remove what a killed windlass left of uploads and plans; to be called before requests are taken."""
-    wanted = {str(d.options.get("upload", "")) for d in outside.store.deployments.unfinished()}
-    for path in outside.trees.uploads().iterdir():
-        if str(path) not in wanted:
-            outside.trees.discard(path)
+    wanted = {Path(str(d.options.get("upload", ""))) for d in outside.store.deployments.unfinished()}
+    outside.trees.sweep(wanted, outside.clock.now())
 
 
 def _content_type(request: Request) -> tuple[str, bytes]:
