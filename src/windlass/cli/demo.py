@@ -30,6 +30,7 @@ APP = "guestbook"
 FIRST_PORT = 8088
 MARK = "demo.json"
 SETTLE_S = 0.7
+SOCKET_PATH = 100
 PROBE = "probe: {http: /ready, port: 8000}"
 QUICKER = (("bake: 10s", "bake: 4s"), (PROBE, f"{PROBE}\n    drain: 4s"))
 IMPATIENT = (PROBE, PROBE.replace("}", ", within: 8s}"))
@@ -161,6 +162,8 @@ def _begin(session: Session, home: Path, options: DemoOptions, stage: Stage) -> 
         raise Usage(
             f"{home} is an ordinary windlass home, which the demo leaves alone", hint="windlass demo --home DIR"
         )
+    if len(str(_socket(home))) >= SOCKET_PATH:
+        raise Usage(f"the path {home} is too long for a socket in it", hint="windlass demo --home /var/tmp/demo")
     port = options.http_port
     if port is None and not (home / MARK).exists():
         port = _free_port()
@@ -169,8 +172,12 @@ def _begin(session: Session, home: Path, options: DemoOptions, stage: Stage) -> 
     (home / MARK).write_text(json.dumps({"app": APP}))
     actual = int(document["edge"]["http_port"])
     stage.done(f"control plane and edge are up, HTTP on port {actual}, home {home}")
-    target = Target(home, home / "run" / "api.sock")
+    target = Target(home, _socket(home))
     return Demo(stage, Client(target), home / "demo", actual, options)
+
+
+def _socket(home: Path) -> Path:
+    return home / "run" / "api.sock"
 
 
 def _free_port() -> int:
@@ -318,7 +325,7 @@ def _remove(session: Session, home: Path) -> int:
         return 0
     document = session.launcher.up(UpOptions(home=home), session.say)
     try:
-        Client(Target(home, home / "run" / "api.sock")).call("DELETE", ("apps", APP), query={"data": "true"})
+        Client(Target(home, _socket(home))).call("DELETE", ("apps", APP), query={"data": "true"})
     except NotFound:
         session.say("its app is gone already")
     session.launcher.down(home, True, session.say)
