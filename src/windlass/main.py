@@ -150,7 +150,6 @@ class ControlPlane:
         from windlass.web.options import WebOptions
         from windlass.web.server import build_app
         from windlass.web.serving import Listeners, Serving
-        from windlass.web.uploads import sweep
 
         known = self._known
         url = known.database_url or f"sqlite:///{known.home / 'windlass.db'}"
@@ -160,7 +159,6 @@ class ControlPlane:
             os.execv(sys.executable, sys.orig_argv)  # a migration's tools stay in memory: begin anew without them
         outside = build_outside(known, store)
         open_log(known.log_file, LogRedaction(outside))
-        sweep(outside)
         options = WebOptions(_token_hash(known), known.upload_limit, self.describe)
         serving = Serving(build_app(outside, options), Listeners(known.socket, known.listen))
         worker = _build_worker(outside)

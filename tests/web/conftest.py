@@ -32,10 +32,6 @@ class Uploads:
     def uploads(self) -> Path:
         return self.folder
 
-    def sweep(self, keep: set[Path], before: float) -> None:
-        for path in set(self.folder.iterdir()) - keep:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
 
 @dataclass
 class Dotenv:

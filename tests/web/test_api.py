@@ -14,7 +14,6 @@ from windlass.domain.errors import Detail, Refused
 from windlass.domain.records import Deployment
 from windlass.ports.outside import Outside
 from windlass.usecases import lifecycle, views
-from windlass.web.uploads import sweep
 
 
 @pytest.fixture
@@ -125,15 +124,6 @@ def test_an_upload_is_kept_for_the_worker(api: httpx2.Client, outside: Outside, 
     assert (options["compose"], options["force"], options["commit"]) == (["x.yaml"], True, "c" * 40)
     held = json.loads(store.deployments.held(document["deployment"]))
     assert held == {"A": "1", "B": "2"}
-
-
-def test_what_a_killed_windlass_left_is_swept_away(api: httpx2.Client, outside: Outside) -> None:
-    api.post("/api/v1/apps/shop/deployments", **upload({}))
-    wanted = list(outside.trees.uploads().iterdir())
-    (outside.trees.uploads() / "left.tar").write_text("x")
-    (outside.trees.uploads() / "plan-left").mkdir()
-    sweep(outside)
-    assert list(outside.trees.uploads().iterdir()) == wanted
 
 
 def test_a_git_source_needs_no_file(api: httpx2.Client) -> None:

@@ -69,12 +69,6 @@ async def _read_form(request: Request, boundary: bytes, path: Path, limit: int) 
     return Incoming(_BODY.validate_json(bytes(form.parameters) or b"{}"), path)
 
 
-def sweep(outside: Outside) -> None:
-    """Remove what a killed windlass left of uploads and plans; to be called before requests are taken."""
-    wanted = {Path(str(d.options.get("upload", ""))) for d in outside.store.deployments.unfinished()}
-    outside.trees.sweep(wanted, outside.clock.now())
-
-
 def _content_type(request: Request) -> tuple[str, bytes]:
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
