@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -93,6 +94,9 @@ def test_files_come_and_go_whole(tmp_path: Path) -> None:
 def test_what_a_crash_left_half_written_is_cleared_away(tmp_path: Path) -> None:
     files = EdgeFiles(tmp_path / "edge")
     files.prepare()
-    (tmp_path / "edge" / "new" / "shop.yml.0badcafe").write_text("{")
+    old, fresh = (tmp_path / "edge" / "new" / name for name in ("shop.yml.0badcafe", "shop.yml.1badcafe"))
+    for path in (old, fresh):
+        path.write_text("{")
+    os.utime(old, (0, 0))
     files.prepare()
-    assert list((tmp_path / "edge" / "new").iterdir()) == []
+    assert (old.exists(), fresh.exists()) == (False, True)

@@ -205,6 +205,14 @@ def test_in_the_bake_the_old_generation_stands_behind_the_new_one() -> None:
     assert found["serversTransports"]["shop"]["forwardingTimeouts"]["dialTimeout"] == "250ms"
 
 
+def test_replicas_answer_for_each_other() -> None:
+    found = http(EdgeApp("shop", 7, (replace(ROUTE, servers=(SERVER, OLD)), replace(ROUTE, path="/one"))))
+    assert found["routers"]["shop-1"]["middlewares"] == ["shop.replicas"]
+    assert "middlewares" not in found["routers"]["shop-2"]
+    assert found["middlewares"] == {"shop.replicas": {"retry": {"attempts": 6, "initialInterval": "20ms"}}}
+    assert found["serversTransports"]["shop"]["forwardingTimeouts"]["dialTimeout"] == "250ms"
+
+
 def test_priorities_of_guarded_routes_leave_room_for_each_other() -> None:
     paths = [replace(ROUTE, path=path, fallback=(OLD,)) for path in ("/", "/a", "/ab", "/ab/c")]
     routers = http(EdgeApp("shop", 7, tuple(paths), 6))["routers"]

@@ -61,9 +61,13 @@ class EdgeApp:
 # ---- from routes to the document ------------------------------------------------------------------------------------
 
 ENTRY_POINTS = ("web",)
-DIAL_S = "1s"
-# While the old generation stands behind the new one, a container that is gone must be known soon.
-DIAL_GUARDED_S = "250ms"
+DIAL = "1s"
+# Where another server can answer instead, one that is gone must be known soon.
+DIAL_WITH_OTHERS = "250ms"
+# Until every server had its turn: round robin may give the dead one again. Never by status, so nothing runs twice.
+AMONG_REPLICAS = Middleware(retry=Retry(attempts=6, initialInterval="20ms"))
+# Until the passive health check has counted enough and the old generation is asked.
+INTO_FALLBACK = Middleware(retry=Retry(attempts=5, initialInterval="10ms"))
 
 _APP = re.compile(r"[a-z][a-z0-9@-]{0,63}")
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -73,7 +77,8 @@ _PRIORITY_LIMIT = 4_000
 
 # What the edge itself answers when a server refuses, breaks off or can not be reached.
 _NETWORK_FAILURES = ("502", "504")
-# Requests whose body can be kept until the answer has begun: none, or less than a million bytes.
+# Requests whose body can be kept: none, or less than a million bytes. The edge keeps it whole in memory, and would
+# refuse a larger one if it were told a limit; so the rule of the route is the limit.
 _REPEATABLE = "Method(`GET`) || Method(`HEAD`) || Method(`OPTIONS`) || HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`)"
 
 
@@ -84,6 +89,7 @@ class _Draft:
     app: EdgeApp
     services: dict[str, Service] = field(default_factory=dict)
     routers: dict[str, Router] = field(default_factory=dict)
+    middlewares: dict[str, Middleware] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
@@ -97,6 +103,10 @@ class _Draft:
     def balancer(self, servers: tuple[EdgeServer, ...]) -> LoadBalancer:
         listed = tuple(Server(url=server_url(server)) for server in servers)
         return LoadBalancer(servers=listed, serversTransport=self.stem)
+
+    def again(self, kind: str, middleware: Middleware) -> tuple[str, ...]:
+        self.middlewares[f"{self.stem}.{kind}"] = middleware
+        return (f"{self.stem}.{kind}",)
 
     def add(self, name: str, wanted: Service) -> str:
         """The name it got: with a number when another has the name, for a service may answer on several ports."""
@@ -113,17 +123,16 @@ def edge_file(app: EdgeApp) -> EdgeFile:
     wrong = list(_wrong(app))
     if wrong:
         raise refuse(wrong)
-    draft, guarded = _Draft(app), app.fallback_release is not None and any(route.fallback for route in app.routes)
+    draft = _Draft(app)
     for number, route in enumerate(app.routes, start=1):
         _add_route(draft, f"{draft.stem}-{number}", route)
-    timeouts = ForwardingTimeouts(dialTimeout=DIAL_GUARDED_S if guarded else DIAL_S)
-    again = Middleware(retry=Retry(attempts=5, initialInterval="10ms"))
+    timeouts = ForwardingTimeouts(dialTimeout=DIAL_WITH_OTHERS if draft.middlewares else DIAL)
     return EdgeFile(
         http=Http(
             routers=draft.routers,
             services=draft.services,
             serversTransports={draft.stem: ServersTransport(forwardingTimeouts=timeouts)},
-            middlewares={draft.stem: again} if guarded else None,
+            middlewares=draft.middlewares or None,
         )
     )
 
@@ -142,7 +151,8 @@ def _add_route(draft: _Draft, name: str, route: EdgeRoute) -> None:
     service = draft.balanced(route, route.servers, draft.app.release)
     plain = Router(rule=_rule(route), priority=_priority(route), service=service, entryPoints=ENTRY_POINTS)
     if not route.fallback or draft.app.fallback_release is None:
-        draft.routers[name] = plain
+        others = draft.again("replicas", AMONG_REPLICAS) if len(route.servers) > 1 else None
+        draft.routers[name] = plain.model_copy(update={"middlewares": others})
         return
     old = draft.app.fallback_release
     behind = draft.balanced(route, route.fallback, old)
@@ -166,7 +176,7 @@ def _sent_once(draft: _Draft, plain: Router, behind: str, route: EdgeRoute) -> R
     main = draft.add(f"{plain.service}.once", Service(loadBalancer=watched))
     failover = Service(failover=Failover(service=main, fallback=behind))
     service = draft.add(f"{plain.service}.once-over-r{draft.app.fallback_release}", failover)
-    return plain.model_copy(update={"service": service, "middlewares": (draft.stem,)})
+    return plain.model_copy(update={"service": service, "middlewares": draft.again("once", INTO_FALLBACK)})
 
 
 def server_url(server: EdgeServer) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from windlass.domain.edgefile import stem
+
+_BEING_WRITTEN_S = 60.0
 
 
 class EdgeFiles:
@@ -25,11 +28,13 @@ class EdgeFiles:
         self._state = folder / "edge.json"
 
     def prepare(self) -> None:
-        """Make the folders, and clear away what a crash left half written."""
+        """Make the folders, and clear away what a crash left half written; not what is just being written."""
         for folder in (self.folder, self.dynamic, self._apps, self._new):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._new.iterdir():
-            left.unlink()
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _BEING_WRITTEN_S:
+                    left.unlink()
 
     def routes(self, app: str) -> str | None:
         """The text the edge reads, None when there is none."""
