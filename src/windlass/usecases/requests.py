@@ -97,8 +97,7 @@ def cancel(outside: Outside, app: str) -> Deployment:
     deployment = unfinished[-1]
     job = outside.store.jobs.request_cancel(deployment.id)
     if job is not None and job.state == "cancelled":
-        error = {"code": "cancelled", "message": "cancelled before it began", "hint": "", "details": []}
-        return outside.store.deployments.finish(deployment.id, DeploymentStatus.CANCELLED, outside.clock.now(), error)
+        return _end_waiting(outside, deployment, DeploymentStatus.CANCELLED, "cancelled before it began")
     return outside.store.deployments.get(deployment.id)
 
 
@@ -133,8 +132,15 @@ def _supersede(outside: Outside, app: str) -> None:
             continue
         job = outside.store.jobs.request_cancel(waiting.id)
         if job is not None and job.state == "cancelled":
-            error = {"code": "superseded", "message": "a newer deployment took its place", "hint": "", "details": []}
-            outside.store.deployments.finish(waiting.id, DeploymentStatus.SUPERSEDED, outside.clock.now(), error)
+            _end_waiting(outside, waiting, DeploymentStatus.SUPERSEDED, "a newer deployment took its place")
+
+
+def _end_waiting(outside: Outside, deployment: Deployment, status: DeploymentStatus, message: str) -> Deployment:
+    """One that never began has nothing but its upload."""
+    if deployment.options.get("upload"):
+        outside.trees.discard(Path(str(deployment.options["upload"])))
+    error = {"code": status.value, "message": message, "hint": "", "details": []}
+    return outside.store.deployments.finish(deployment.id, status, outside.clock.now(), error)
 
 
 def _rollback_target(outside: Outside, app: App, to: int | None) -> Release:
