@@ -8,7 +8,7 @@ import pytest
 from tests.usecases.worlds import World
 
 from windlass.domain.errors import Conflict, Failed, NotFound
-from windlass.domain.records import Resource
+from windlass.domain.records import Job, Resource
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.engine import VolumeFacts
 from windlass.usecases import removal
@@ -140,3 +140,13 @@ def test_bare_address_leads_to_the_app_that_is_left(world: World) -> None:
     assert all(route.hosts for route in world.edge.apps["other"].routes)
     removal.remove(world.outside, "shop", True)
     assert any(not route.hosts for route in world.edge.apps["other"].routes)
+
+
+def test_resume_waits_for_what_the_crash_held_of_the_app(world: World) -> None:
+    world.deploy()
+    now = world.clock.now()
+    world.store.jobs.enqueue(Job("held", "operation", "shop", {}, "running", now, now, "gone", now + 20.0))
+    world.store.apps.update("shop", removing=True)
+    threading.Timer(0.3, lambda: world.store.jobs.finish("held", "gone", "done")).start()
+    removal.resume(world.outside)
+    assert world.store.apps.find("shop") is None

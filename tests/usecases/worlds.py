@@ -22,7 +22,7 @@ from windlass.domain.placement import place
 from windlass.domain.planner import Situation, plan_deployment
 from windlass.domain.probing import probe_for
 from windlass.domain.records import App, Deployment, Job, ReleaseState
-from windlass.domain.release import DeploymentStatus, Route, Snapshot, container_name
+from windlass.domain.release import DeploymentStatus, Role, Route, Snapshot, Strategy, container_name
 from windlass.ports.engine import ImageFacts
 from windlass.ports.machine import PortHolder
 from windlass.ports.outside import Outside
@@ -94,10 +94,14 @@ class Prober:
 
 
 class Compose:
-    """`create` makes the containers of a model in the fake engine, as Compose numbers and names them."""
+    """`create` makes the containers of a model in the fake engine, as Compose numbers and names them.
+
+    Containers of the services in `ending` exit with 0 as soon as they are started.
+    """
 
     def __init__(self, engine: FakeEngine) -> None:
         self.engine = engine
+        self.ending: set[str] = set()
 
     def version(self) -> str:
         return "2.40.3"
@@ -110,6 +114,9 @@ class Compose:
         for service in services:
             document = model["services"][service]
             for number in range(1, int(document["deploy"]["replicas"]) + 1):
+                name = container_name(project, service, number)
+                if recreate and (old := next((c for c in self.engine.all.values() if c.now.name == name), None)):
+                    self.engine.remove(old.now.id)
                 self._one(project, service, number, document, (names, volumes))
 
     def _one(
@@ -126,7 +133,12 @@ class Compose:
         networks = [named[0][key] for key in document.get("networks") or ({"default": 0} if named[0] else {})]
         mounts = [named[1][m["source"]] for m in document["volumes"] if m["type"] == "volume"]
         self.engine.add_container(
-            name, labels=labels, image=document["image"], networks=[n for n in networks if n], mounts=mounts
+            name,
+            labels=labels,
+            image=document["image"],
+            networks=[n for n in networks if n],
+            mounts=mounts,
+            exits=0 if service in self.ending else None,
         )
 
 
@@ -168,6 +180,13 @@ class World:
         self.store.deployments.add(deployment, job)
         return deployment
 
+    def supply(self, snapshot: Snapshot) -> None:
+        """Its images are built; its jobs end by themselves."""
+        for part in snapshot.parts.values():
+            self.engine.add_image(part.image, ImageFacts(f"sha256:{part.name}"))
+        compose: Any = self.outside.compose
+        compose.ending |= {p.name for p in snapshot.parts.values() if p.strategy is Strategy.JOB}
+
     def deploy(self, document: Mapping[str, Any] = SHOP, app: str = "shop") -> Snapshot:
         """Make a first release of this project live, by the plan that a deployment carries out."""
         now = self.clock.now()
@@ -178,8 +197,7 @@ class World:
         deployment = Deployment(id, app, "deploy", DeploymentStatus.LIVE, now, release.number, live_at=now)
         self.store.deployments.add(deployment, Job(id, "deployment", app, {}, "done", now, now))
         snapshot = snapshot_of(read_model(document), app, release.number)
-        for part in snapshot.parts.values():
-            self.engine.add_image(part.image, ImageFacts(f"sha256:{part.name}"))
+        self.supply(snapshot)
         save_kept(self.outside, Kept(snapshot))
         self.store.releases.update(app, release.number, tree="tree")
         work = Undertaking(self.outside, app, id, Unhurried(), lambda kind, data: self.notes.append((kind, data)))
@@ -194,6 +212,7 @@ class World:
 def snapshot_of(model: Model, app: str, number: int) -> Snapshot:
     placements = {p.service: p for p in place(model, {}, {}).placements}
     probes = {n: probe_for(s, None, NO_HINTS, placements[n].role) for n, s in model.services.items()}
+    front = next(n for n, p in placements.items() if p.role is Role.HTTP)
     made = derive(
         Ingredients(
             app=app,
@@ -202,7 +221,7 @@ def snapshot_of(model: Model, app: str, number: int) -> Snapshot:
             placements=placements,
             probes=probes,
             images={n: f"sha256:{n}" for n in model.services},
-            routes=(Route("", "web", 8000),),
+            routes=(Route("", front, 8000),),
         )
     )
     return replace(made, bake_s=0.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from windlass.domain.errors import Conflict, Detail, Failed, NotFound, WindlassError
+from windlass.domain.errors import Conflict, Detail, Failed, NotFound, OutOfReach, WindlassError
 from windlass.domain.plan import WithdrawRoutes
 from windlass.domain.raising import stop_parts
 from windlass.domain.records import App, Resource
@@ -27,6 +27,8 @@ from windlass.usecases.views import shown
 
 UNDO_S = 180.0
 PAUSE_S = 0.1
+PATIENCE_S = 600.0
+PATIENT_PAUSE_S = 0.5
 GRACE_S = 10.0
 PAGE = 500
 
@@ -73,16 +75,29 @@ def remove(outside: Outside, app: str, data: bool) -> dict[str, Any]:
 
 
 def resume(outside: Outside) -> None:
-    """Finish the removals that a crash left; one that cannot be finished now is told in the app's events."""
+    """Finish the removals that a crash left; one that cannot be finished now is told in the app's events.
+
+    What the crash held of the app is waited for, and so is an engine that is away.
+    """
     for app in outside.store.apps.all():
-        if not app.removing:
-            continue
+        if app.removing:
+            _finish(outside, app.name)
+
+
+def _finish(outside: Outside, app: str) -> None:
+    deadline = outside.clock.monotonic() + PATIENCE_S
+    while True:
         try:
-            _end_deployments(outside, app.name)
-            _carry_out(outside, app.name, _asked_for_data(outside, app.name))
+            _end_deployments(outside, app)
+            _carry_out(outside, app, _asked_for_data(outside, app))
+            return
         except WindlassError as error:
-            text = f"removing {shown(app.name)}: {error.message}"
-            outside.store.events.add(outside.clock.now(), app.name, "", "warning", {"text": text})
+            if isinstance(error, Conflict | OutOfReach) and outside.clock.monotonic() < deadline:
+                outside.clock.sleep(PATIENT_PAUSE_S)
+                continue
+            text = f"removing {shown(app)}: {error.message}"
+            outside.store.events.add(outside.clock.now(), app, "", "warning", {"text": text})
+            return
 
 
 def _asked_for_data(outside: Outside, app: str) -> bool:
