@@ -349,10 +349,10 @@ def test_routes_by_host_and_path_and_their_withdrawal(stand: Stand) -> None:
             ("a.test", "/administrator"),
             ("127.0.0.1", "/"),
             ("x.b.test", "/"),
-            ("x.y.b.test", "/"),
         ]
     }
-    assert list(found.values()) == ["web", "admin", "admin", "web", "web", "other", "web"]
+    assert list(found.values()) == ["web", "admin", "admin", "web", "web", "other"]
+    assert front.get("x.y.b.test")[0] == 404
     front.edge.apply(app(2, web))
     assert front.get("127.0.0.1")[0] == 404
     front.edge.withdraw("a")

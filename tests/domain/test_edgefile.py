@@ -65,6 +65,7 @@ def test_the_whole_file() -> None:
     }
 
 
+BARE = r"HostRegexp(`^(localhost|[0-9.]+|\[?[0-9a-f:]+\]?)$`)"
 RULES = [
     (("a.example.com",), "/", "(Host(`a.example.com`))"),
     (("A.Example.com",), "/", "(Host(`a.example.com`))"),
@@ -72,8 +73,8 @@ RULES = [
     (("a.test", "b.test"), "/x", "(Host(`a.test`) || Host(`b.test`)) && (Path(`/x`) || PathPrefix(`/x/`))"),
     (("a.test",), "/x/", "(Host(`a.test`)) && PathPrefix(`/x/`)"),
     (("*.a.test",), "/", r"(HostRegexp(`^[a-z0-9-]+\.a\.test$`))"),
-    ((), "/", "PathPrefix(`/`)"),
-    ((), "/_event", "(Path(`/_event`) || PathPrefix(`/_event/`))"),
+    ((), "/", f"({BARE})"),
+    ((), "/_event", f"({BARE}) && (Path(`/_event`) || PathPrefix(`/_event/`))"),
 ]
 
 

@@ -38,7 +38,7 @@ class EdgeServer:
 
 @dataclass(frozen=True)
 class EdgeRoute:
-    """`hosts` empty: any host. `fallback` answers only while the servers fail at network level (the bake)."""
+    """`hosts` empty: the server's bare address. `fallback` answers only while the servers fail at network level (the bake)."""
 
     hosts: tuple[str, ...]
     path: str
@@ -80,6 +80,10 @@ _NETWORK_FAILURES = ("502", "504")
 # Requests whose body can be kept: none, or less than a million bytes. The edge keeps it whole in memory, and would
 # refuse a larger one if it were told a limit; so the rule of the route is the limit.
 _REPEATABLE = "Method(`GET`) || Method(`HEAD`) || Method(`OPTIONS`) || HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`)"
+
+
+# A server asked by its address, not by a name: somebody's name that is no app's gets no app's page.
+_BARE_ADDRESS = r"HostRegexp(`^(localhost|[0-9.]+|\[?[0-9a-f:]+\]?)$`)"
 
 
 @dataclass
@@ -186,13 +190,13 @@ def server_url(server: EdgeServer) -> str:
 
 def _rule(route: EdgeRoute) -> str:
     """`/admin` stands for itself and what is below it, not for `/administrator`."""
-    hosts = " || ".join(_host_rule(host) for host in route.hosts)
+    hosts = " || ".join(_host_rule(host) for host in route.hosts) or _BARE_ADDRESS
     whole = route.path.rstrip("/")
     if not whole:
-        return f"({hosts})" if hosts else "PathPrefix(`/`)"
+        return f"({hosts})"
     below = f"PathPrefix(`{whole}/`)"
     path = below if route.path.endswith("/") else f"(Path(`{whole}`) || {below})"
-    return f"({hosts}) && {path}" if hosts else path
+    return f"({hosts}) && {path}"
 
 
 def _host_rule(host: str) -> str:
@@ -202,8 +206,8 @@ def _host_rule(host: str) -> str:
 
 
 def _priority(route: EdgeRoute) -> int:
-    """A named host goes before a wildcard, that before any host, whoever's they are; then the number given, if any;
-    then the longer path. 1 is the path / of any host. Always odd: the number above is free."""
+    """A named host goes before a wildcard, that before the bare address, whoever's they are; then the number given, if any;
+    then the longer path. 1 is the path / of the bare address. Always odd: the number above is free."""
     wildcard = any(host.startswith("*.") for host in route.hosts)
     kind = (1 if wildcard else 2) if route.hosts else 0
     given = min(max(route.priority, 0), _PRIORITY_LIMIT)

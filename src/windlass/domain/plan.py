@@ -10,6 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Any, get_args
+
+from pydantic import (
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapSerializer,
+    WrapValidator,
+)
 
 from windlass.domain.release import Probe
 
@@ -204,7 +213,7 @@ class KeepReleases:
     live: int
 
 
-Operation = (
+_Each = (
     EnsureNetwork
     | EnsureVolume
     | CreateServices
@@ -229,6 +238,29 @@ Operation = (
     | PutBackBase
     | KeepReleases
 )
+_KIND = "op"
+_CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(_Each)}
+
+
+def _named(operation: Any, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Several operations have the same fields: a kept one says which it is."""
+    return {_KIND: type(operation).__name__, **write(operation)}
+
+
+def _read_named(document: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """One kept before operations were named is told by its fields."""
+    if not isinstance(document, Mapping) or _KIND not in document:
+        return read(document)
+    kind = _CLASSES.get(document[_KIND])
+    if kind is None:
+        raise ValueError(f"no such operation: {document[_KIND]}")
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind].validate_python({k: v for k, v in document.items() if k != _KIND})
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+Operation = Annotated[_Each, WrapSerializer(_named), WrapValidator(_read_named)]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from windlass.domain import names
 from windlass.domain.errors import Conflict, NotFound
@@ -139,7 +140,7 @@ def _end_waiting(outside: Outside, deployment: Deployment, status: DeploymentSta
     """One that never began has nothing but its upload."""
     if deployment.options.get("upload"):
         outside.trees.discard(Path(str(deployment.options["upload"])))
-    error = {"code": status.value, "message": message, "hint": "", "details": []}
+    error: dict[str, Any] = {"code": status.value, "message": message, "hint": "", "details": []}
     return outside.store.deployments.finish(deployment.id, status, outside.clock.now(), error)
 
 

@@ -19,7 +19,11 @@ def switch_routes(work: Undertaking, wanted: SwitchRoutes) -> None:
     snapshot = work.snapshot(wanted.release)
     fallback = work.snapshot(wanted.fallback) if wanted.fallback is not None else None
     with work.outside.routes_lock:
-        work.outside.edge.apply(edge_app(work, snapshot, fallback))
+        config = edge_app(work, snapshot, fallback)
+        if config.routes:
+            work.outside.edge.apply(config)
+        elif work.outside.edge.current(work.app) is not None:
+            work.outside.edge.withdraw(work.app)
         share_default_route(work)
 
 
