@@ -38,7 +38,7 @@ class EdgeServer:
 
 @dataclass(frozen=True)
 class EdgeRoute:
-    """`hosts` empty: the server's bare address. `fallback` answers only while the servers fail at network level (the bake)."""
+    """`hosts` empty: the server's bare address. `fallback` answers only while the servers cannot be reached."""
 
     hosts: tuple[str, ...]
     path: str
@@ -206,8 +206,8 @@ def _host_rule(host: str) -> str:
 
 
 def _priority(route: EdgeRoute) -> int:
-    """A named host goes before a wildcard, that before the bare address, whoever's they are; then the number given, if any;
-    then the longer path. 1 is the path / of the bare address. Always odd: the number above is free."""
+    """A named host goes before a wildcard, that before the bare address, whoever's they are; then the number given,
+    if any; then the longer path. 1 is the path / of the bare address. Always odd: the number above is free."""
     wildcard = any(host.startswith("*.") for host in route.hosts)
     kind = (1 if wildcard else 2) if route.hosts else 0
     given = min(max(route.priority, 0), _PRIORITY_LIMIT)

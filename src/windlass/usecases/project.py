@@ -95,8 +95,21 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         imported=imported,
         wishes=wishes,
         problems=tuple(found),
-        notes=(*notes, *screen.notes, *blank_notes),
+        notes=(*notes, *screen.notes, *blank_notes, *_not_yet(manifest)),
     )
+
+
+def _not_yet(manifest: Manifest) -> tuple[str, ...]:
+    """Keys of windlass.yaml that are understood, and that nothing is done about in this version."""
+    written = {
+        "test": manifest.test,
+        "release": manifest.release,
+        "verify.steps": manifest.verify.steps,
+        "checklist": manifest.checklist,
+        "assets": manifest.assets,
+    }
+    found = [key for key, value in written.items() if value]
+    return (f"not carried out by this version of windlass: {', '.join(found)} in windlass.yaml",) if found else ()
 
 
 def _use_env_files(outside: Outside, reading: Reading, screen: Screen) -> bool:
