@@ -1,0 +1,1 @@
+"""How windlass compares, on this machine: `python -m bench`."""
