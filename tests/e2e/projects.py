@@ -12,6 +12,8 @@ from tests.e2e.engines import ROOT
 
 GUESTBOOK = ROOT / "examples" / "guestbook"
 SHAPES = ROOT / "tests" / "projects"
+IMAGE = "nginx:alpine"
+WEB = f"services:\n  web:\n    image: {IMAGE}\n    expose: ['80']\n"
 PASSWORD = "g7-Kq_plain-marker-4711"
 
 
@@ -27,11 +29,13 @@ def _maker() -> Any:
 _make = _maker().make
 
 
-def guestbook(folder: Path, version: str, bake: str = "1s", extra: str = "") -> Path:
-    """That version of the guestbook in `folder`; `extra` goes to the end of windlass.yaml."""
+def guestbook(folder: Path, version: str, bake: str = "1s", within: str = "60s", extra: str = "") -> Path:
+    """That version of the guestbook in `folder`, quicker to drain; `extra` goes to the end of windlass.yaml."""
     made: Path = _make(version, folder)
     file = made / "windlass.yaml"
-    file.write_text(re.sub(r"bake: \S+", f"bake: {bake}", file.read_text()) + extra)
+    probe = f"probe: {{http: /ready, port: 8000, within: {within}}}\n    drain: 4s"
+    text = re.sub(r"bake: \S+", f"bake: {bake}", file.read_text())
+    file.write_text(re.sub(r"probe: .*", probe, text) + extra)
     return made
 
 
@@ -59,3 +63,8 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text, f"{path} has no {old!r}"
     path.write_text(text.replace(old, new))
+
+
+def web(*lines: str) -> str:
+    """The web service with further lines."""
+    return WEB + "".join(f"    {line}\n" for line in lines)

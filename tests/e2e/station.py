@@ -27,6 +27,7 @@ from windlass.cli.load import BackgroundLoad, LoadProfile
 
 WINDLASS = ROOT / ".venv" / "bin" / "windlass"
 LIMIT_S = 300.0
+RATE = 100.0  # requests per second; the long tests send twice as many
 MARK = "windlass.instance"
 
 
@@ -197,7 +198,7 @@ class Station:
 
     def load(self, app: str, **changes: Any) -> BackgroundLoad:
         """The load of the acceptance tests on the guestbook; `changes` to its profile."""
-        known: dict[str, Any] = {"get_path": "/health", "post_path": "/echo", "rate": 200.0}
+        known: dict[str, Any] = {"get_path": "/health", "post_path": "/echo", "rate": RATE}
         profile = LoadProfile(self.engine.address, self.http_port, self.host(app), **{**known, **changes})
         return BackgroundLoad(profile)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.e2e.projects import write
+from tests.e2e.projects import WEB, web, write
 from tests.e2e.station import Station
-from tests.e2e.test_refusals import WEB, assert_untouched, web
+from tests.e2e.truth import assert_untouched
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 

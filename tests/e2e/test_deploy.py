@@ -9,18 +9,13 @@ from typing import Any
 import pytest
 from tests.e2e.projects import PASSWORD, edit, guestbook
 from tests.e2e.station import Station
+from tests.e2e.truth import assert_nothing_lost, assert_sockets_lived_until_retired
 
-from windlass.cli.load_report import LoadReport, describe
+from windlass.cli.load_report import describe
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 STEPS = ["source", "resolve", "check", "build", "base", "release", "start", "switch", "verify", "retire"]
-
-
-def assert_nothing_lost(report: LoadReport) -> None:
-    """No request failed, no stream was cut, no version came back after a newer one had answered."""
-    assert report.requests > 0
-    assert (report.failed, report.streams_cut, report.mixed, report.ws_refused) == (0, 0, 0, 0), describe(report)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +46,7 @@ def test_versions_replace_each_other_under_load(shared: Station, book: str) -> N
         report = load.stop()
     assert_nothing_lost(report)
     assert len(report.version_changes) == 3, describe(report)
-    for cut in report.ws_cuts:
-        switched = max(change.time for change in report.version_changes if change.time <= cut.time + 0.05)
-        assert cut.time >= switched
-        assert cut.back_after is not None
+    assert_sockets_lived_until_retired(report)
 
 
 def test_same_again_changes_nothing_unless_forced(shared: Station, book: str) -> None:
@@ -73,7 +65,7 @@ def test_same_again_changes_nothing_unless_forced(shared: Station, book: str) ->
 
 BAD = {
     "bad-crash": {"code": 4, "status": "failed", "bake": "1s", "exit_code": 1},
-    "bad-unready": {"code": 4, "status": "failed", "bake": "1s", "exit_code": None},
+    "bad-unready": {"code": 4, "status": "failed", "bake": "1s", "exit_code": None, "probe": "503"},
     "bad-late-crash": {"code": 5, "status": "switched_back", "bake": "30s", "exit_code": 3},
 }
 
@@ -84,10 +76,7 @@ def test_a_bad_version_is_taken_back(shared: Station, book: str, version: str) -
     assert good.code == 0, str(good)
     live = shared.status(book)["live"]
     expected = BAD[version]
-    folder = guestbook(shared.folder / book, version, str(expected["bake"]))
-    file = folder / "windlass.yaml"
-    file.write_text(file.read_text().replace("port: 8000}\nverify", "port: 8000, within: 8s}\nverify"))
-    assert "within: 8s" in file.read_text()
+    folder = guestbook(shared.folder / book, version, str(expected["bake"]), within="15s")
     if version == "bad-late-crash":  # late enough for a busy machine to have switched before
         edit(folder / "guestbook" / "boot.py", "CRASH_AFTER = 3.0", "CRASH_AFTER = 10.0")
     with shared.load(book) as load:
@@ -101,15 +90,14 @@ def test_a_bad_version_is_taken_back(shared: Station, book: str, version: str) -
     assert told["service"] == "web"
     assert told["changed"], told
     assert told["serving"] == live
-    if expected["exit_code"] is not None:
-        assert told["exit_code"] == expected["exit_code"]
-        assert told["log"]
-        assert len(told["log"]) <= 10
-    else:
-        assert "503" in told["probe"]
+    assert told["exit_code"] == expected["exit_code"]
+    assert str(expected.get("probe", "")) in told["probe"]
+    assert 0 < len(told["log"]) <= 10
     assert result.error["message"]
     assert result.error["hint"]
-    assert (report.failed, report.streams_cut) == (0, 0), describe(report)
+    assert report.failed == 0, describe(report)
+    if expected["status"] == "failed":  # else the streams that it had begun ended with it
+        assert report.streams_cut == 0, describe(report)
     assert shared.status(book)["live"] == live
     assert shared.get(book).version == "v1"
     generation = f"{book}-g{result.document['release']}"

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.e2e.projects import edit, shape, write
+from tests.e2e.projects import WEB, edit, shape, web, write
 from tests.e2e.station import Station, station
-from tests.e2e.test_refusals import WEB, web
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.e2e.projects import write
+from tests.e2e.projects import IMAGE, WEB, web, write
 from tests.e2e.station import Result, Station, free_port
+from tests.e2e.truth import assert_untouched
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
-
-IMAGE = "nginx:alpine"
-WEB = f"services:\n  web:\n    image: {IMAGE}\n    expose: ['80']\n"
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,6 @@ class Bad:
     words: tuple[str, ...] = ()
     exit_code: int = 3
     prepare: Callable[[Path], object] | None = None
-
-
-def web(*lines: str) -> str:
-    """The web service with further lines."""
-    return WEB + "".join(f"    {line}\n" for line in lines)
 
 
 def link_to(target: str, name: str) -> Callable[[Path], object]:
@@ -146,13 +139,6 @@ def told(result: Result) -> str:
     error = result.error
     details = [f"{d['name']} {d['message']} {d['fix']}" for d in error.get("details", ())]
     return "\n".join([error.get("message", ""), error.get("hint", ""), *details]) + result.err
-
-
-def assert_untouched(station: Station, app: str) -> None:
-    left = station.leftovers(app)
-    assert {kind: names for kind, names in left.items() if kind != "files" and names} == {}
-    releases = station.run("releases", app).document.get("items", [])
-    assert [r for r in releases if r["state"] != "failed"] == []
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -6,6 +6,8 @@ import re
 
 from tests.e2e.station import Station
 
+from windlass.cli.load_report import LoadReport, describe
+
 _GENERATION = re.compile(r"-g(\d+)(?:-|_|$)")
 
 
@@ -63,3 +65,24 @@ def _number(name: str) -> int | None:
 
 def _hostnames(station: Station, app: str) -> set[str]:
     return {c.attrs["Config"]["Hostname"] for c in station.containers(app)}
+
+
+def assert_untouched(station: Station, app: str) -> None:
+    left = station.leftovers(app)
+    assert {kind: names for kind, names in left.items() if kind != "files" and names} == {}
+    releases = station.run("releases", app).document.get("items", [])
+    assert [r for r in releases if r["state"] != "failed"] == []
+
+
+def assert_nothing_lost(report: LoadReport) -> None:
+    """No request failed, no stream was cut, no version came back after a newer one had answered."""
+    assert report.requests > 0
+    assert (report.failed, report.streams_cut, report.mixed, report.ws_refused) == (0, 0, 0, 0), describe(report)
+
+
+def assert_sockets_lived_until_retired(report: LoadReport) -> None:
+    """No WebSocket was cut before its version had been replaced, and each came back."""
+    for cut in report.ws_cuts:
+        before = [change.time for change in report.version_changes if change.time <= cut.time + 0.05]
+        assert before, describe(report)
+        assert cut.back_after is not None, describe(report)
