@@ -284,8 +284,8 @@ def _end_badly(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, A
             _undo(attempt, name, attempt.plan.step(name).undo)
     app = store.apps.find(attempt.deployment.app)
     if app is not None and app.live is not None and app.live == attempt.deployment.release:
-        store.apps.update(app.name, live=attempt.deployment.previous)
         _set_states(attempt.outside, attempt.deployment, attempt.deployment.previous, attempt.deployment.release)
+        store.apps.update(app.name, live=attempt.deployment.previous)  # last: by it a next start sees what is left
     if attempt.plan is not None:
         _serve_again(attempt)
     _drop_release(attempt, status)
