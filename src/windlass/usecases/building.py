@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +67,9 @@ def local_hints(outside: Outside, model: Model) -> dict[str, ImageHints]:
 
 
 def _build(outside: Outside, order: BuildOrder, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+    groups = _same_builds(order)
     services = {
-        n: {"build": _with_facts(s.raw["build"], order.facts), "image": image_tag(order.app, n, order.number)}
-        for n, s in order.model.services.items()
-        if s.build is not None
+        names[0]: {"build": build, "image": image_tag(order.app, names[0], order.number)} for names, build in groups
     }
     model: dict[str, Any] = {"name": base_project(order.app), "services": services}
     if order.model.secrets:
@@ -87,6 +87,27 @@ def _build(outside: Outside, order: BuildOrder, on_line: Callable[[str], None], 
             hint="the last lines are above; nothing was touched",
             details=tail,
         ) from failed
+    for names, _ in groups:
+        _share(outside, order, names)
+
+
+def _same_builds(order: BuildOrder) -> list[tuple[list[str], dict[str, Any]]]:
+    """Services that are built alike are built once: Compose would build, and label, one image for each."""
+    found: dict[str, tuple[list[str], dict[str, Any]]] = {}
+    for name, service in order.model.services.items():
+        if service.build is not None:
+            build = _with_facts(service.raw["build"], order.facts)
+            key = json.dumps([build, service.raw.get("platform")], sort_keys=True, default=str)
+            found.setdefault(key, ([], build))[0].append(name)
+    return list(found.values())
+
+
+def _share(outside: Outside, order: BuildOrder, names: list[str]) -> None:
+    made = outside.engine.image(image_tag(order.app, names[0], order.number))
+    if made is None:
+        return
+    for name in names[1:]:
+        outside.engine.tag(made.id, image_tag(order.app, name, order.number))
 
 
 def _with_facts(build: Any, facts: Mapping[str, str]) -> dict[str, Any]:
