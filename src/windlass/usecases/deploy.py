@@ -256,8 +256,11 @@ def _fail(attempt: Attempt, error: WindlassError) -> None:
     document = attempt.journal.redactor.redact_data(error.as_dict())
     report = error.report if isinstance(error, ContainerFailed) else build_report(error)
     shown = failure_report(attempt.work, attempt.deployment, report)
-    attempt.outside.store.deployments.update(
-        attempt.deployment.id, error=document, report=attempt.journal.redactor.redact_data(shown)
+    attempt.deployment = attempt.outside.store.deployments.update(
+        attempt.deployment.id,
+        error=document,
+        report=attempt.journal.redactor.redact_data(shown),
+        options={**attempt.deployment.options, "ending": status.value},
     )
     _end_badly(attempt, status, document)
 
@@ -274,8 +277,6 @@ def _status_after(attempt: Attempt) -> DeploymentStatus:
 def _end_badly(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, Any]) -> None:
     """Take everything back, then free the app's slot. Undo is carried out whole, whatever a part of it says."""
     store = attempt.outside.store
-    options = {**attempt.deployment.options, "ending": status.value}
-    attempt.deployment = store.deployments.update(attempt.deployment.id, options=options)
     attempt.journal.note("state", {"status": "taking back"})
     attempt.work.control = Uncancelled(attempt.control)
     begun = [s.name for s in store.deployments.get(attempt.deployment.id).steps]
