@@ -19,6 +19,7 @@ from windlass.domain.records import Deployment, Job, ReleaseState, Resource, Ste
 from windlass.domain.release import DeploymentStatus, Strategy
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
+from windlass.usecases.control import CancelRequested, Control
 from windlass.usecases.deploy import ACTING, PREPARING, _attempt, _guarded, run_deployment
 from windlass.usecases.observation import observe
 from windlass.usecases.slots import Unhurried
@@ -76,6 +77,15 @@ class Fuse:
     after: Callable[[], None] = lambda: None
     seen: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stopping: list[Container] = field(default_factory=list)
+
+    def underway(self, container: Container) -> None:
+        """Killed during the grace of a container that was told to stop: the engine goes on with it."""
+        try:
+            self.burn(f"grace of {container.name}")
+        except Killed:
+            self.stopping.append(container)
+            raise
 
     def burn(self, call: str) -> None:
         with self.lock:
@@ -101,6 +111,8 @@ class Wired:
 
         def call(*args: Any, **named: Any) -> Any:
             self._fuse.burn(f"{name} {args} {named}")
+            if name == "stop":
+                self._fuse.underway(self._thing.container(args[0]))
             answer = found(*args, **named)
             self._fuse.after()
             return answer
@@ -150,12 +162,17 @@ class Crash:
     world: World
     deployment: Deployment
     unserved: list[str] = field(default_factory=list)
+    stopping: list[Container] = field(default_factory=list)
 
-    def begin(self, calls: int) -> Fuse:
+    @property
+    def status(self) -> DeploymentStatus:
+        return self.world.store.deployments.get("second").status
+
+    def begin(self, calls: int, control: Control | None = None) -> Fuse:
         """The deployment itself, up to the kill."""
 
         def act(outside: Outside) -> None:
-            attempt = _attempt(outside, self.deployment, Unhurried())
+            attempt = _attempt(outside, self.deployment, control or Unhurried())
             attempt.plan = load_kept(outside, "shop", 2).plan
             _guarded(attempt, ACTING)
 
@@ -173,7 +190,17 @@ class Crash:
         for thread in set(threading.enumerate()) - before:  # of this process: they end with it
             thread.join(10)
             assert not thread.is_alive()
+        self._end_of_grace()
+        self.stopping += fuse.stopping
         return fuse
+
+    def _end_of_grace(self) -> None:
+        """What an earlier process told to stop has stopped by now, unless it was stopped and started meanwhile."""
+        for told in self.stopping:
+            there = self.world.engine.all.get(told.id)
+            if there is not None and there.now.started_at == told.started_at:
+                self.world.engine.stop(told.id, 0)
+        self.stopping.clear()
 
     def _look(self) -> None:
         running = {a for c in list(self.world.engine.all.values()) for a in c.now.addresses.values() if a}
@@ -202,11 +229,19 @@ def _threads_die_with_their_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda args: None if args.exc_type is Killed else told(args))
 
 
+def end_of(killed: Fuse) -> DeploymentStatus:
+    """What must become of a deployment that came so far."""
+    recorded = [call for call in killed.seen if call.startswith("save_step") and "'switch'" in call]
+    if any("status='done'" in call for call in recorded):
+        return DeploymentStatus.LIVE
+    return DeploymentStatus.SWITCHED_BACK if recorded else DeploymentStatus.FAILED
+
+
 def address_in_use(container: Container) -> list[str]:
     return [a for _, a in sorted(container.addresses.items()) if a][:1]
 
 
-def promises_broken(made: Crash) -> list[str]:
+def promises_broken(made: Crash, end: DeploymentStatus) -> list[str]:
     """Everything that must hold at the end, whatever the moment of the death was."""
     world = made.world
     ended = world.store.deployments.get("second")
@@ -220,7 +255,7 @@ def promises_broken(made: Crash) -> list[str]:
     app = world.store.apps.get("shop")
     states = {1: ReleaseState.RETIRED, 2: ReleaseState.LIVE} if live == 2 else {1: ReleaseState.LIVE}
     found: dict[str, tuple[Any, Any]] = {
-        "ended": (ended.status.is_final, True),
+        "status": (ended.status, end),
         "error": (ended.error is None, live == 2),
         "live": ((app.live, app.running, app.warm), (live, True, None)),
         "running": ({n for n, c in containers.items() if c.state == "running"}, set(names)),
@@ -249,13 +284,24 @@ def promises_broken(made: Crash) -> list[str]:
     return [f"{name}: {is_}, not {wanted}" for name, (is_, wanted) in found.items() if is_ != wanted]
 
 
-def moments(calls: list[str]) -> list[int]:
-    """Spread over a whole run, and each one from the change on the edge to the end of the switch."""
-    total = len(calls)
+def switch(calls: list[str]) -> tuple[int, int]:
+    """When the edge is changed, and when the step is recorded as done."""
     edge = next(i for i, call in enumerate(calls) if call.startswith("apply ") and "release=2" in call)
     done = next(i for i, call in enumerate(calls) if call.startswith("save_step") and "'switch', status='done'" in call)
+    return edge, done
+
+
+def moments(calls: list[str]) -> list[int]:
+    """Spread over a whole run, and those around the switch."""
+    total, (edge, done) = len(calls), switch(calls)
     around = {edge, edge + 1, (edge + done) // 2, done - 3, done - 2, done - 1, done, done + 1, total - 1}
     return sorted({total * i // SPREAD for i in range(SPREAD)} | around)
+
+
+def second_kills(calls: list[str]) -> list[int]:
+    """While the generation starts, after the edge was changed, right before the switch is done, and after it."""
+    edge, done = switch(calls)
+    return [edge * 2 // 3, edge + 1, done - 1, done + 1]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -264,17 +310,62 @@ def test_every_moment_of_a_kill_is_taken_back_or_finished(name: str) -> None:
     case = CASES[name]
     with crash(case) as whole:
         calls = whole.begin(NEVER).seen
-        assert promises_broken(whole) == []
+        assert promises_broken(whole, DeploymentStatus.LIVE) == []
     broken: dict[str, list[str]] = {}
-    ends: list[DeploymentStatus] = []
     for moment in moments(calls):
         with crash(case) as made:
-            made.begin(moment)
+            end = end_of(made.begin(moment))
             made.take_up()
-            ends.append(made.world.store.deployments.get("second").status)
-            if found := promises_broken(made):
+            if found := promises_broken(made, end):
                 broken[f"killed before call {moment} of {len(calls)}"] = found
     assert broken == {}
-    assert (ends[0], ends[-1]) == (DeploymentStatus.FAILED, DeploymentStatus.LIVE)
-    order = [DeploymentStatus.FAILED, DeploymentStatus.SWITCHED_BACK, DeploymentStatus.LIVE]
-    assert ends == sorted(ends, key=order.index), "once forward, never back again"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_killed_again_while_it_is_taken_back_or_finished(name: str) -> None:
+    """The third start comes to the same end as the second one would have."""
+    case = CASES[name]
+    with crash(case) as whole:
+        calls = whole.begin(NEVER).seen
+    broken: dict[str, list[str]] = {}
+    for moment in second_kills(calls):
+        with crash(case) as once:
+            once.begin(moment)
+            total = len(once.take_up().seen)
+        for share in range(1, TWICE + 1):
+            with crash(case) as made:
+                end = end_of(made.begin(moment))
+                made.take_up(again := total * share // (TWICE + 1))
+                made.take_up()
+                if found := promises_broken(made, end):
+                    broken[f"killed before call {moment} of {len(calls)}, then before {again} of {total}"] = found
+    assert broken == {}
+
+
+class CancelledInSwitch(Unhurried):
+    """Somebody cancels as soon as the switch has begun."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def check(self) -> None:
+        if self.world.store.deployments.step("second", "switch") is not None:
+            raise CancelRequested
+
+
+def test_a_cancelled_deployment_stays_cancelled_though_it_is_killed_while_it_is_taken_back() -> None:
+    """From the moment on at which the reason is recorded."""
+    with crash(CASES["rolling"]) as whole:
+        calls = whole.begin(NEVER, CancelledInSwitch(whole.world)).seen
+        assert promises_broken(whole, DeploymentStatus.CANCELLED) == []
+    recorded = next(i for i, call in enumerate(calls) if "'error': {" in call)
+    broken: dict[str, list[str]] = {}
+    for moment in sorted({recorded + 1, recorded + 2, *range(recorded + 3, len(calls), 7)}):
+        with crash(CASES["rolling"]) as made:
+            seen = made.begin(moment, CancelledInSwitch(made.world)).seen
+            made.take_up()
+            known = any("'error': {" in call for call in seen)
+            end = DeploymentStatus.CANCELLED if known else DeploymentStatus.SWITCHED_BACK
+            if found := promises_broken(made, end):
+                broken[f"killed before call {moment} of {len(calls)}"] = found
+    assert broken == {}
