@@ -41,6 +41,10 @@ def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Locks]:
     daemon.stop(found)
 
 
+def children() -> set[int]:
+    return {int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()}
+
+
 def start(locks: Locks) -> tuple[int, int]:
     daemon.start(locks, locks.server.with_name("log"), locks.server.parent)
     until(lambda: daemon.holder(locks.supervisor) and daemon.holder(locks.server))
@@ -86,8 +90,10 @@ def test_all_killed_at_once(locks: Locks) -> None:
 
 def test_a_second_supervisor_goes_at_once(locks: Locks) -> None:
     first = start(locks)
+    before = children()
     daemon.start(locks, locks.server.with_name("log"), locks.server.parent)
-    until(lambda: os.waitpid(-1, os.WNOHANG)[0] not in (0, first[0]))
+    (second,) = children() - before
+    until(lambda: os.waitpid(second, os.WNOHANG)[0] == second)
     assert (daemon.holder(locks.supervisor), daemon.holder(locks.server)) == first
 
 
