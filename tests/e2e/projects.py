@@ -43,9 +43,9 @@ def shape(folder: Path, name: str, version: str = "v1", settings: str = "verify:
     """A small project of tests/projects, as that version; `settings` is its windlass.yaml."""
     shutil.copytree(SHAPES / name, folder, dirs_exist_ok=True)
     (folder / "windlass.yaml").write_text(settings)
-    for path in (folder / "Dockerfile", folder / "site" / "index.html"):
+    for path, mark in ((folder / "Dockerfile", "VERSION=v1"), (folder / "site" / "index.html", "v1")):
         if path.exists():
-            path.write_text(path.read_text().replace("VERSION=v1", f"VERSION={version}"))
+            edit(path, mark, mark.replace("v1", version))
     return folder
 
 
