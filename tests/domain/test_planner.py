@@ -133,8 +133,9 @@ def test_recreate_service_is_created_before_and_swapped_at_the_switch() -> None:
     assert not kinds(plan, "start", Start)
     order = [(type(o).__name__, getattr(o, "release", None)) for o in kinds(plan, "switch", Stop, Start, SwitchRoutes)]
     assert order == [("Stop", 1), ("Start", 2), ("SwitchRoutes", 2)]
-    back = [(type(o).__name__, o.release) for o in flat(plan.step("switch").undo) if isinstance(o, Stop | Start)]
-    assert back == [("Stop", 2), ("Start", 1)]
+    back = [o for o in flat(plan.step("switch").undo) if isinstance(o, Stop | Start)]
+    assert [(type(o).__name__, o.release) for o in back] == [("Stop", 2), ("Stop", 1), ("Start", 1)]
+    assert [o.begun for o in back if isinstance(o, Stop)] == [False, True]
     assert plan.downtime
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -60,8 +61,8 @@ CASES = {
     "less-base": Case(OTHER_BASE, SHOP),
     "swapped": Case(SWAPPED, SWAPPED, served=False),
 }
-SPREAD = 15  # moments over the whole run
-TWICE = 4  # moments of a second kill, spread over what the second start does
+SPREAD = 11  # moments over the whole run
+TWICE = 3  # moments of a second kill, spread over what the second start does
 NEVER = 1 << 30
 
 
@@ -342,30 +343,57 @@ def test_killed_again_while_it_is_taken_back_or_finished(name: str) -> None:
     assert broken == {}
 
 
-class CancelledInSwitch(Unhurried):
-    """Somebody cancels as soon as the switch has begun."""
+class CancelledIn(Unhurried):
+    """Somebody cancels as soon as a step has begun."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, step: str) -> None:
         self.world = world
+        self.step = step
 
     def check(self) -> None:
-        if self.world.store.deployments.step("second", "switch") is not None:
+        if self.world.store.deployments.step("second", self.step) is not None:
             raise CancelRequested
 
 
 def test_a_cancelled_deployment_stays_cancelled_though_it_is_killed_while_it_is_taken_back() -> None:
     """From the moment on at which the reason is recorded."""
     with crash(CASES["rolling"]) as whole:
-        calls = whole.begin(NEVER, CancelledInSwitch(whole.world)).seen
+        calls = whole.begin(NEVER, CancelledIn(whole.world, "switch")).seen
         assert promises_broken(whole, DeploymentStatus.CANCELLED) == []
     recorded = next(i for i, call in enumerate(calls) if "'error': {" in call)
     broken: dict[str, list[str]] = {}
     for moment in sorted({recorded + 1, recorded + 2, *range(recorded + 3, len(calls), 7)}):
         with crash(CASES["rolling"]) as made:
-            seen = made.begin(moment, CancelledInSwitch(made.world)).seen
+            seen = made.begin(moment, CancelledIn(made.world, "switch")).seen
             made.take_up()
             known = any("'error': {" in call for call in seen)
             end = DeploymentStatus.CANCELLED if known else DeploymentStatus.SWITCHED_BACK
             if found := promises_broken(made, end):
                 broken[f"killed before call {moment} of {len(calls)}"] = found
     assert broken == {}
+
+
+def test_a_worker_still_in_its_grace_is_started_again_when_the_switch_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The switch does not wait for the old workers' end; the way back does, or they would end after it."""
+    with crash(CASES["rolling"]) as made:
+        stop, worker = made.world.engine.stop, made.world.engine.container("shop-g1-worker-1").id
+
+        def stop_slowly(ref: str, grace_s: float) -> None:
+            time.sleep(0.3 if ref == worker else 0)
+            stop(ref, grace_s)
+
+        monkeypatch.setattr(made.world.engine, "stop", stop_slowly)
+        made.begin(NEVER, CancelledIn(made.world, "verify"))
+        assert promises_broken(made, DeploymentStatus.CANCELLED) == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_kept_plan_is_read_as_it_was_written(name: str) -> None:
+    """Some operations have the same fields and mean different things."""
+    with crash(CASES[name]) as made:
+        outside = made.world.outside
+        new, old = (load_kept(outside, "shop", n).snapshot for n in (2, 1))
+        plan = plan_deployment(Situation(new, old, observe(outside, "shop", new, old)))
+        assert load_kept(outside, "shop", 2).plan == plan

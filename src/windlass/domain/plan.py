@@ -144,13 +144,17 @@ class WithdrawRoutes:
 
 @dataclass(frozen=True)
 class Stop:
-    """pre_stop hooks, SIGTERM, `grace_s`, SIGKILL. `wait` False: begin it and go on."""
+    """pre_stop hooks, SIGTERM, `grace_s`, SIGKILL. `wait` False: begin it and go on.
+
+    `begun`: only bring to an end what was begun, so that what is started afterwards is not still on its way out.
+    """
 
     release: int
     service: str
     containers: tuple[str, ...]
     grace_s: float
     wait: bool = True
+    begun: bool = False
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ from windlass.domain.raising import (
     bring_layers,
     create_parts,
     drain_generation,
+    end_stops,
     own_networks,
     retire_generation,
     run_jobs,
@@ -286,9 +287,11 @@ def _switch_back(given: Situation, late_new: tuple[Part, ...], late_old: list[Pa
     operations: list[Operation] = [SwitchRoutes(old.number)]
     stopping = [p for p in new.generation() if p.role is Role.WORKER or p in late_new]
     operations += stop_parts(new, [p for p in stopping if p.strategy is not Strategy.JOB])
+    operations += end_stops(old, late_old)
     operations += bring_layers(old, [p.name for p in late_old])
     operations += _move_names(new, old)
     operations += drain_generation(new)
+    operations += end_stops(old, workers)
     operations += bring_layers(old, [p.name for p in workers])
     again = [SetRestart(containers_of(old, p), p.restart) for p in (*late_old, *workers) if p.restart != "no"]
     operations += again

@@ -138,6 +138,12 @@ def stop_parts(snapshot: Snapshot, parts: Iterable[Part]) -> list[Operation]:
     return found
 
 
+def end_stops(snapshot: Snapshot, parts: Iterable[Part]) -> list[Operation]:
+    """A container in its grace still runs, and would be taken for one that is up."""
+    stops = [Stop(snapshot.number, p.name, containers_of(snapshot, p), p.grace_s, begun=True) for p in parts]
+    return [Together(tuple(stops))] if stops else []
+
+
 def retire_generation(old: Snapshot) -> list[Operation]:
     """Drain it, then stop it: dependents before what they need, SIGTERM and the whole grace."""
     parts = [p for p in old.generation() if p.strategy is not Strategy.JOB]

@@ -101,29 +101,41 @@ def _run_hooks(work: Undertaking, part: Part, container: Container, hooks: Itera
 
 
 def stop(work: Undertaking, wanted: Stop) -> None:
-    """pre_stop hooks, then SIGTERM and the grace; all containers of the service at once."""
+    """pre_stop hooks, then SIGTERM and the grace; all containers of the service at once.
+
+    A stop that a killed windlass had begun is known by the restart policy, which is taken off first.
+    """
+    if wanted.begun:
+        _wait_for(work.stopping)
     part = work.snapshot(wanted.release).parts[wanted.service]
     threads = [
-        threading.Thread(target=_stop_one, args=(work, part, name, wanted.grace_s), daemon=True)
-        for name in wanted.containers
+        threading.Thread(target=_stop_one, args=(work, part, name, wanted), daemon=True) for name in wanted.containers
     ]
     for thread in threads:
         thread.start()
     if wanted.wait:
-        for thread in threads:
-            thread.join()
+        _wait_for(threads)
+    else:
+        work.stopping += threads
 
 
-def _stop_one(work: Undertaking, part: Part, name: str, grace_s: float) -> None:
+def _wait_for(threads: Iterable[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()
+
+
+def _stop_one(work: Undertaking, part: Part, name: str, wanted: Stop) -> None:
     try:
         container = work.find(name)
         if container is None or container.state not in ("running", "restarting", "paused"):
+            return
+        if wanted.begun and container.restart_policy != "no":
             return
         work.outside.engine.set_restart(container.id, "no")
         for hook in part.pre_stop:
             options = ExecOptions(hook.user, hook.working_dir, hook.environment, hook.privileged, HOOK_S)
             work.outside.engine.exec(container.id, hook.command, options)
-        work.outside.engine.stop(container.id, grace_s)
+        work.outside.engine.stop(container.id, wanted.grace_s)
     except (NotFound, OutOfReach, TimeoutError) as error:
         work.note("line", {"service": part.name, "text": f"stopping {name}: {error}"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -38,6 +39,7 @@ class Undertaking:
     control: Control
     note: Callable[[str, Mapping[str, Any]], None]
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    stopping: list[Thread] = field(default_factory=list)  # stops that were begun and not waited for
 
     def snapshot(self, release: int) -> Snapshot:
         if release not in self.snapshots:
