@@ -85,7 +85,7 @@ def variable_uses(directory: Path, files: Sequence[str]) -> dict[str, Use]:
 
 
 def as_variables(uses: dict[str, Use]) -> list[ComposeVariable]:
-    return [ComposeVariable(name, use.required, use.default) for name, use in sorted(uses.items())]
+    return [ComposeVariable(name, use.required, use.default, use.may_be_empty) for name, use in sorted(uses.items())]
 
 
 def _read(path: Path, reading: _Reading) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from windlass.domain import names, units
+from windlass.domain.contract_formats import Format
+from windlass.domain.contract_patterns import check_pattern, parse_generator
 from windlass.domain.errors import WindlassError
 from windlass.domain.probing import DeclaredProbe
 from windlass.domain.release import Route, Strategy
@@ -48,6 +50,16 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _pattern(value: str) -> str:
+    return check_pattern(value) if value else value
+
+
+def _generator(value: str) -> str:
+    if value:
+        parse_generator(value)
+    return value
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -68,6 +80,11 @@ ComposeFiles = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
 AppName = Annotated[str, BeforeValidator(_app_name)]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 
 
 class _Part(BaseModel):
@@ -113,12 +130,26 @@ class EnvRule(_Part):
 
     required: bool = False
     secret: bool = False
-    format: str = ""
+    format: Format = ""
     min_length: int = Field(0, ge=0)
-    generate: str = ""
+    pattern: Annotated[str, AfterValidator(_pattern)] = Field(
+        "", description="A regular expression for all of the value."
+    )
+    generate: Annotated[str, AfterValidator(_generator)] = Field(
+        "", description="How `windlass env generate` makes it: base64:48, hex:32, password:24 or uuid."
+    )
     default: Text | None = None
     one_of: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
+    equals: Names = Field((), description="Variables that must have the very same value.")
+    same_as: Names = Field((), description="Variables with the same value, or that name the same database otherwise.")
     to: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field((), description="Also set it in these services.")
+
+    @model_validator(mode="after")
+    def _can_be_generated(self) -> EnvRule:
+        length = parse_generator(self.generate).length if self.generate else self.min_length
+        if length < self.min_length:
+            raise ValueError(f": `generate` makes {length} characters, but `min_length` is {self.min_length}")
+        return self
 
 
 class JobRule(_Part):

@@ -23,9 +23,12 @@ class ComposeSource:
 
 @dataclass(frozen=True)
 class ComposeVariable:
+    """`required`: by `${X:?}`, or by `${X?}`, which takes a blank value (`may_be_blank`)."""
+
     name: str
     required: bool
     default: str
+    may_be_blank: bool = True
 
 
 @dataclass(frozen=True)
