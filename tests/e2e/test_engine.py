@@ -95,8 +95,8 @@ def test_everything_comes_back_in_order(
     assert eventually(lambda: home.get(app).version == "v2", 90), home.run("status", app)
     assert eventually(lambda: len(started(home, app)) == 3, 30)
     after = started(home, app)
-    if any(after[name] != before[name] for name in after):
-        assert after["redis"] < after["middle"] < after["web"]
+    if after["web"] != before["web"]:  # middle is started by the engine itself, at once
+        assert after["web"] > max(after["redis"], after["middle"])
     assert_only_live_runs(home, app)
     assert_true_and_tidy(home, app)
 
