@@ -116,11 +116,15 @@ class Sequence:
 
 @dataclass(frozen=True)
 class RunJob:
-    """Wait for the container's end; anything but exit 0 fails. One that ended with 0 before is not run again."""
+    """Wait for the container's end; anything but exit 0 fails. One that ended with 0 before is not run again.
+
+    `optional`: its failure is told and nothing more, as all that need it say `required: false`.
+    """
 
     service: str
     container: str
     within_s: float
+    optional: bool = False
 
 
 @dataclass(frozen=True)

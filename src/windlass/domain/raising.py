@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from windlass.domain.compose import Condition
 from windlass.domain.parts import containers_of, layers_of
@@ -63,20 +64,42 @@ def attach_part(new: Snapshot, part: Part) -> list[Attach]:
     used = {n.get("name") for n in new.base_model.get("networks", {}).values()}
     start = _first_index(new, part)
     late = part.strategy is Strategy.RECREATE
+    inner = _inner_links(new, service)
     for i, container in enumerate(containers_of(new, part)):
         for key, options in (service.get("networks") or {}).items():
             aliases = (part.name, *((options or {}).get("aliases") or ()))
             network = generation_network(new.app, new.number, key)
             if part.strategy is not Strategy.JOB:
-                found.append(Attach(container, network, aliases, index=start + i, again=True))
+                found.append(Attach(container, network, aliases, inner, index=start + i, again=True))
         for key, aliases in part.networks.items():
             user = new.networks[key]
             if user.external:
                 found.append(Attach(container, user.name, (part.name, *aliases, *part.aliases) if late else ()))
             elif user.name in used:
-                links = tuple((container_name(base_project(new.app), s), a) for a, s in part.base_links.items())
-                found.append(Attach(container, user.name, links=links))
+                found.append(Attach(container, user.name, links=_base_links(new, part, key)))
     return found
+
+
+def _inner_links(new: Snapshot, service: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """`links:` to services of the same generation; Compose's own are lost when the network is joined anew."""
+    project = generation_project(new.app, new.number)
+    written = [str(link).partition(":") for link in service.get("links") or ()]
+    return tuple((container_name(project, target), alias or target) for target, _, alias in written)
+
+
+def _base_links(new: Snapshot, part: Part, key: str) -> tuple[tuple[str, str], ...]:
+    """Every name of the base on this network, as a link.
+
+    The engine asks networks in the order of their names, so another stack on an external network could answer for
+    `db`; links are asked first.
+    """
+    project = base_project(new.app)
+    found = {alias: container_name(project, service) for alias, service in part.base_links.items()}
+    for other in new.base():
+        if key in other.networks:
+            for name in (other.name, *other.networks[key], *other.aliases):
+                found.setdefault(name, container_name(project, other.name))
+    return tuple((container, alias) for alias, container in found.items())
 
 
 def _first_index(new: Snapshot, part: Part) -> int:
@@ -123,8 +146,14 @@ def _start_one(new: Snapshot, part: Part) -> Operation:
     names = containers_of(new, part)
     start = Start(new.number, part.name, names)
     if part.strategy is Strategy.JOB:
-        return Sequence((start, RunJob(part.name, names[0], JOB_WITHIN_S)))
+        return Sequence((start, RunJob(part.name, names[0], JOB_WITHIN_S, _is_optional(new, part))))
     return start
+
+
+def _is_optional(new: Snapshot, job: Part) -> bool:
+    """Whoever waits for it can do without."""
+    needs = [d for p in new.parts.values() for d in p.needs if d.service == job.name]
+    return bool(needs) and not any(d.required for d in needs)
 
 
 def stop_parts(snapshot: Snapshot, parts: Iterable[Part]) -> list[Operation]:

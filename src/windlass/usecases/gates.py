@@ -194,6 +194,10 @@ def run_job(work: Undertaking, wanted: RunJob) -> None:
         with suppress(TimeoutError):
             work.outside.engine.wait(container.id, 1.0)
         container = work.container(wanted.container)
+    if container.exit_code != 0 and wanted.optional:
+        text = f"the job {wanted.service} ended with exit code {container.exit_code}; nothing requires it"
+        work.note("warning", {"service": wanted.service, "text": text})
+        return
     if container.exit_code != 0:
         message = f"the job {wanted.service} ended with exit code {container.exit_code}"
         raise failure(work, Fault(wanted.service, wanted.container, "job_failed", message), container)

@@ -97,13 +97,10 @@ def attach(work: Undertaking, wanted: Attach) -> None:
             return
     if wanted.again:
         work.outside.engine.disconnect(wanted.network, container.id)
-    links = tuple((container_id(work, name), alias) for name, alias in wanted.links)
+    # By name: the engine takes a link to an ID without complaint, and never resolves it.
+    links = tuple((work.container(name).name, alias) for name, alias in wanted.links)
     options = ConnectOptions(aliases=wanted.aliases, address=address, links=links)
     work.outside.engine.connect(wanted.network, container.id, options)
-
-
-def container_id(work: Undertaking, name: str) -> str:
-    return work.container(name).id
 
 
 def detach(work: Undertaking, wanted: Detach) -> None:
