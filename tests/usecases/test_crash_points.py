@@ -238,10 +238,6 @@ def end_of(killed: Fuse) -> DeploymentStatus:
     return DeploymentStatus.SWITCHED_BACK if recorded else DeploymentStatus.FAILED
 
 
-def address_in_use(container: Container) -> list[str]:
-    return [a for _, a in sorted(container.addresses.items()) if a][:1]
-
-
 def promises_broken(made: Crash, end: DeploymentStatus) -> list[str]:
     """Everything that must hold at the end, whatever the moment of the death was."""
     world = made.world
@@ -260,7 +256,10 @@ def promises_broken(made: Crash, end: DeploymentStatus) -> list[str]:
         "error": (ended.error is None, live == 2),
         "live": ((app.live, app.running, app.warm), (live, True, None)),
         "running": ({n for n, c in containers.items() if c.state == "running"}, set(names)),
-        "edge": ((config.release, config.fallback_release, world.servers()), (live, None, address_in_use(front))),
+        "edge": (
+            (config.release, config.fallback_release, world.servers()),
+            (live, None, [a for _, a in sorted(front.addresses.items()) if a][:1]),
+        ),
         "states": (
             {r.number: r.state for r in world.store.releases.all("shop")},
             states if live == 2 else {**states, 2: ReleaseState.FAILED},
