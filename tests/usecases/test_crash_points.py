@@ -341,8 +341,7 @@ def test_killed_again_while_it_is_taken_back_or_finished(name: str) -> None:
 
 def test_killed_while_the_live_release_is_put_back() -> None:
     """Pointer and states change one after the other; whatever came first, the next start finds the rest to do."""
-    case = CASES["rolling"]
-    with crash(case) as whole:
+    with crash(case := CASES["rolling"]) as whole:
         moment = switch(whole.begin(NEVER).seen)[1] - 1
     with crash(case) as once:
         once.begin(moment)
