@@ -11,7 +11,9 @@ from windlass.cli.text import Styled, line_of, moment, seconds, size, styled, ta
 
 Draw = Callable[[dict[str, Any]], str]
 _GOOD = frozenset({"running", "healthy", "live", "ok", "ready", "done", "given", "set", "set by windlass"})
-_BAD = frozenset({"failed", "unhealthy", "exited", "dead", "error", "critical", "missing", "switched_back", "crashed"})
+_BAD = frozenset(
+    {"failed", "unhealthy", "exited", "dead", "error", "critical", "missing", "switched_back", "crashed", "refused"}
+)
 _DOUBTFUL = frozenset({"warning", "starting", "restarting", "queued", "stopped", "wanted", "needed", "degraded"})
 
 

@@ -25,13 +25,15 @@ _KEY_LENGTH = 32  # a secret declared as long as this is a key, made by a machin
 class Contract:
     """What the variables must be, without their values; kept, so that they can be checked before the next deploy.
 
-    `rules`: declared in windlass.yaml. `required` and `blanks`: asked for by the Compose file as `${X:?}`, and without
-    a default. `known`: names in the Compose file and in `.env.example`. `used`: what the resolved project uses, None
-    when it was not resolved. `public`: place that ends in public JavaScript -> variables whose value is in it.
+    `rules`: declared in windlass.yaml. `asked`: names in the Compose file; of these `required` by `${X:?}`, which may
+    be `blankable` (`${X?}`), and `blanks` without a default. `known`: also those of `.env.example`. `used`: by the
+    resolved project, None when it was not. `public`: place that ends in browsers -> variables whose value is in it.
     """
 
     rules: Mapping[str, EnvRule] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
+    blankable: frozenset[str] = frozenset()
     blanks: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     used: frozenset[str] | None = None
@@ -124,6 +126,8 @@ def _absent(case: _Case) -> Iterator[Detail]:
             continue
         by_compose = name in case.contract.required
         if name in case.values:
+            if name in case.contract.blankable and name not in case.contract.rules:
+                continue
             yield Detail("variable_blank", name, f"{name} is blank", case.to_change(name))
         elif by_compose:
             words = f"{name} has no value, and the Compose file requires one"

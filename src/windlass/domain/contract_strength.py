@@ -14,10 +14,10 @@ _KNOWN = frozenset(
         "secret secrets secretkey mysecret mysecretkey mysecretpassword supersecret supersecretkey topsecret token key",
         "apikey accesskey jwtsecret jwtsecretkey encryptionkey yoursecret yoursecretkey your256bitsecret",
         "changeme changethis changeit changemeplease qwerty qwertyuiop asdf asdfgh asdfghjkl abc abcd abcdef iloveyou",
-        "letmein welcome monkey dragon sunshine princess master login hello helloworld postgres postgresql pgpassword mysql mariadb",
-        "redis rabbitmq elastic elasticsearch minio minioadmin minioroot grafana mongo mongodb rootpassword rootpass",
-        "adminpassword dbpassword databasepassword userpassword example dev development local localhost demo docker",
-        "keyboardcat insecure unsafe none null empty foo bar foobar",
+        "letmein welcome monkey dragon sunshine princess master login hello helloworld postgres postgresql pgpassword",
+        "mysql mariadb redis rabbitmq elastic elasticsearch minio minioadmin minioroot grafana mongo mongodb rootpass",
+        "adminpassword rootpassword dbpassword databasepassword userpassword example dev development",
+        "local localhost demo docker keyboardcat insecure unsafe none null empty foo bar foobar",
     )
     for word in line.split()
 )

@@ -17,7 +17,8 @@ _ALLOWED = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:-]")
 _STORES = {"postgres": "5432", "mysql": "3306", "redis": "6379", "mongodb": "27017", "amqp": "5672"}
 _FAMILIES = {
     "postgresql": "postgres", "postgres": "postgres", "mysql": "mysql", "mariadb": "mysql", "redis": "redis",
-    "rediss": "redis", "valkey": "redis", "valkeys": "redis", "mongodb": "mongodb", "amqp": "amqp", "amqps": "amqp", "pgsql": "postgres",
+    "rediss": "redis", "valkey": "redis", "valkeys": "redis", "mongodb": "mongodb", "amqp": "amqp", "amqps": "amqp",
+    "pgsql": "postgres",
 }  # fmt: skip
 
 # In this order they are told, which is not the order in which they stand in the password.
@@ -110,6 +111,12 @@ def is_misread(value: str) -> bool:
     """Whether every parser reads another server than was meant: a `/`, `?` or `#` ends it too early."""
     address = split_address(value)
     return address is not None and address.userinfo is not None and bool(_wrong(address.userinfo) & set("/?#"))
+
+
+def has_credentials(value: str) -> bool:
+    """Whether it is a URL with a user or password."""
+    address = split_address(value)
+    return address is not None and bool(address.userinfo)
 
 
 def encode_credentials(value: str) -> str:

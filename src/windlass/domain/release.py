@@ -155,7 +155,10 @@ class Route:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a release is made of: enough to run it again without source or build. Stored encrypted."""
+    """What a release is made of: enough to run it again without source or build. Stored encrypted.
+
+    `variables`: the app's, as they were; None for a release made before they were kept.
+    """
 
     app: str
     number: int
@@ -169,6 +172,7 @@ class Snapshot:
     keep_warm_s: float = 0.0
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
+    variables: Mapping[str, str] | None = None
 
     def base(self) -> tuple[Part, ...]:
         return tuple(p for p in self.parts.values() if p.in_base)

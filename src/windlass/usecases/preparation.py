@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from windlass.domain.compose import Model
+from windlass.domain.contract import Contract
 from windlass.domain.derivation import Ingredients, derive
 from windlass.domain.errors import Detail, Failed, NotFound, Refused, refuse
 from windlass.domain.filebinds import BindKind
@@ -24,6 +25,7 @@ from windlass.domain.routing import Routing, default_routes, routes_from_manifes
 from windlass.ports.engine import ImageFacts
 from windlass.usecases.binds import Bind, kinds, local_binds, questions, resolve_binds
 from windlass.usecases.building import BuildOrder, build_images, hints, local_hints
+from windlass.usecases.contracts import OPTION, pack_contract
 from windlass.usecases.control import CancelRequested
 from windlass.usecases.grants import deliveries, secret_files
 from windlass.usecases.journal import Journal
@@ -115,6 +117,7 @@ def _resolve(prep: Preparation, record: list[StepRecord]) -> None:
         values=given_values(outside, deployment.id),
         stored=stored,
         first=outside.store.apps.get(deployment.app).live is None,
+        learned=lambda contract: _keep_contract(prep, contract),
     )
     prep.project = read_project(outside, reading)
     hold_more(outside, deployment.id, prep.project.imported)
@@ -129,6 +132,11 @@ def _resolve(prep: Preparation, record: list[StepRecord]) -> None:
     for path in (folder / ENV_FILE, *secret_files(prep.project.model)):
         outside.trees.forget(path)
     outside.store.releases.update(deployment.app, prep.number, tree=outside.trees.digest(folder))
+
+
+def _keep_contract(prep: Preparation, contract: Contract) -> None:
+    options = {**prep.deployment.options, OPTION: pack_contract(contract)}
+    prep.deployment = prep.work.outside.store.deployments.update(prep.deployment.id, options=options)
 
 
 def _keep_wishes(prep: Preparation, project: Project) -> None:
@@ -250,7 +258,7 @@ def _build(prep: Preparation, record: list[StepRecord]) -> None:
     if design.problems:
         raise refuse(list(dict.fromkeys(design.problems)))
     snapshot = derive(_ingredients(prep, project, design, images, facts))
-    snapshot = replace(snapshot, fingerprint=fingerprint(snapshot, release.tree))
+    snapshot = replace(snapshot, fingerprint=fingerprint(snapshot, release.tree), variables=dict(project.values))
     outside.store.releases.update(
         app, prep.number, state=ReleaseState.READY, fingerprint=snapshot.fingerprint,
         images={n: f.id for n, f in images.items()},

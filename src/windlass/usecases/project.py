@@ -10,6 +10,7 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.blanks import dangerous_blanks
 from windlass.domain.compose import Model
+from windlass.domain.contract import Contract
 from windlass.domain.documents import Document, parse_yaml
 from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 from windlass.domain.manifest import Manifest
@@ -18,7 +19,8 @@ from windlass.domain.modelreader import read_model
 from windlass.domain.screening import Screen, screen_files, screen_model
 from windlass.domain.wishes import Wish, find_wishes, missing_consents
 from windlass.ports.outside import Outside
-from windlass.ports.sources import ComposeSource
+from windlass.ports.sources import ComposeSource, Resolved
+from windlass.usecases.contracts import check_values, learn_contract, told, with_contract, with_uses
 
 ENV_FILE = ".env"
 MANIFEST = "windlass.yaml"
@@ -34,7 +36,10 @@ OVERRIDE_NAMES = (
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read the folder: what the request says. `first`: no values are kept yet, so `.env` is taken in."""
+    """How to read the folder: what the request says. `first`: no values are kept yet, so `.env` is taken in.
+
+    `learned` is told the contract of the variables, also when the project is refused for it.
+    """
 
     app: str
     folder: Path
@@ -43,6 +48,7 @@ class Reading:
     values: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, str] = field(default_factory=dict)
     first: bool = False
+    learned: Callable[[Contract], None] = lambda contract: None
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,8 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     values = {**manifest.defaults, **imported, **reading.stored, **reading.values}
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
     leads_outside = _leads_outside(outside, reading.folder)
-    without_files = outside.compose.resolve(source, env_files=False)
+    contract = learn_contract(outside, reading.folder, manifest, source)
+    without_files = _resolved(outside, reading, source, contract)
     early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
     if early:
         raise refuse(early)
@@ -83,10 +90,14 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     model = read_model(resolved.document)
     known = outside.store.consents.all(reading.app)
     wishes = find_wishes(model, str(reading.folder), _foreign(outside, reading.app))
-    unset, blank_notes = dangerous_blanks(_uninterpolated(outside, source, resolved.unset), resolved.unset)
+    contract = with_uses(contract, model, values)
+    reading.learned(contract)
+    broken = check_values(contract, values, reading.app)
+    blank = set(resolved.unset) - {d.name for d in broken.problems}
+    unset, blank_notes = dangerous_blanks(_uninterpolated(outside, source, blank), blank)
     shown = reading.app.replace("--", "@")
     late = screen_model(model, str(reading.folder), leads_outside)
-    found = [*late, *unset, *missing_consents(wishes, known, shown)]
+    found = [*late, *broken.problems, *unset, *missing_consents(wishes, known, shown)]
     return Project(
         manifest=manifest,
         model=model,
@@ -95,8 +106,17 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         imported=imported,
         wishes=wishes,
         problems=tuple(found),
-        notes=(*notes, *screen.notes, *blank_notes, *_not_yet(manifest)),
+        notes=(*notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
+
+
+def _resolved(outside: Outside, reading: Reading, source: ComposeSource, contract: Contract) -> Resolved:
+    """Without the files of `env_file`; raises Refused with Compose's reasons and the contract's."""
+    try:
+        return outside.compose.resolve(source, env_files=False)
+    except Refused as refused:
+        reading.learned(contract)
+        raise with_contract(refused, check_values(contract, source.values, reading.app)) from refused
 
 
 def _not_yet(manifest: Manifest) -> tuple[str, ...]:

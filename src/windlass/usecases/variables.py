@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from windlass.domain import names
+from windlass.domain.contract import Contract
+from windlass.domain.contract_urls import encode_credentials, has_credentials
 from windlass.domain.errors import Detail, NotFound, WindlassError, refuse
 from windlass.domain.records import App, Deployment
 from windlass.domain.redact import Redactor
 from windlass.ports.outside import Outside
+from windlass.usecases.contracts import check_values, latest_contract
+from windlass.usecases.generating import missing_values
+from windlass.usecases.undertaking import load_kept
 
 PRIVATE = "windlass."
 
@@ -59,6 +64,86 @@ def unset_variables(outside: Outside, app: str, wanted: Sequence[str]) -> dict[s
 def import_variables(outside: Outside, app: str, text: str) -> dict[str, Any]:
     """Read a `.env` file's text with Compose's own syntax and keep every value."""
     return set_variables(outside, app, outside.compose.read_env(text))
+
+
+def encode_variables(outside: Outside, app: str, wanted: Sequence[str]) -> dict[str, Any]:
+    """Percent-encode user and password in the URLs of these variables. Raises Refused for one that is no such URL."""
+    name = _known(outside, app)
+    values = outside.store.variables.all(name)
+    missing = [n for n in wanted if n not in values]
+    if missing:
+        raise NotFound(f"not set: {', '.join(missing)}", code="variable_not_found", hint=f"windlass env list {app}")
+    problems = [_not_encodable(n, app) for n in wanted if not has_credentials(values[n])]
+    if problems:
+        raise refuse(problems)
+    encoded = {n: encode_credentials(values[n]) for n in wanted}
+    return set_variables(outside, app, {n: v for n, v in encoded.items() if v != values[n]})
+
+
+def _not_encodable(name: str, app: str) -> Detail:
+    words = f"{name} is not a URL with a user or password"
+    return Detail("value_invalid", name, words, f"windlass env set {app} {name} --stdin")
+
+
+def check_variables(outside: Outside, app: str) -> dict[str, Any]:
+    """{"app", "status": ok, warning or refused, "items": [{"status", "code", "name", "message", "fix"}]}.
+
+    By the contract of the newest project that was read; before the first, only by what values look like.
+    """
+    name = _known(outside, app)
+    contract = latest_contract(outside, name)
+    found = check_values(contract or Contract(), outside.store.variables.all(name), name)
+    items = [{"status": "refused", **d.as_dict()} for d in found.problems]
+    items += [{"status": "warning", **d.as_dict()} for d in found.notes]
+    if contract is None:
+        items.append({"status": "warning", **_unknown_contract(app).as_dict()})
+    return {"app": app, "status": items[0]["status"] if items else "ok", "items": items}
+
+
+def _unknown_contract(app: str) -> Detail:
+    words = f"what {app} needs is not known before its first deploy"
+    return Detail("contract_unknown", app, words, f"windlass deploy FOLDER --app {app}")
+
+
+def generate_variables(outside: Outside, app: str) -> dict[str, Any]:
+    """Make what is missing and can be generated; nothing that is set is changed. {"items": [{"name"}]}."""
+    name = _known(outside, app)
+    contract = latest_contract(outside, name)
+    if contract is None:
+        detail = _unknown_contract(app)
+        raise NotFound(detail.message, code=detail.code, hint=detail.fix)
+    made = missing_values(contract, outside.store.variables.all(name))
+    return set_variables(outside, app, made) if made else {"items": []}
+
+
+def diff_variables(outside: Outside, app: str, one: int, two: int, reveal: bool) -> dict[str, Any]:
+    """{"items": [{"name", "change": added, removed, changed or same, "before", "after"}]}; values only revealed."""
+    name = _known(outside, app)
+    before, after = (_variables_of(outside, name, number) for number in (one, two))
+    items = []
+    for n in sorted({*before, *after}):
+        shown = {"before": before.get(n), "after": after.get(n)} if reveal else {"before": None, "after": None}
+        items.append({"name": n, "change": _change(before.get(n), after.get(n)), **shown})
+    return {"app": app, "from": one, "to": two, "items": items}
+
+
+def _variables_of(outside: Outside, app: str, number: int) -> Mapping[str, str]:
+    found = load_kept(outside, app, number).snapshot.variables
+    if found is None:
+        raise NotFound(
+            f"the variables of release {number} of {app} were not kept by the version that made it",
+            code="variables_not_kept",
+            hint=f"windlass releases {app}",
+        )
+    return found
+
+
+def _change(before: str | None, after: str | None) -> str:
+    if before is None:
+        return "added"
+    if after is None:
+        return "removed"
+    return "same" if before == after else "changed"
 
 
 def _name_problems(name: str) -> list[Detail]:

@@ -35,6 +35,30 @@ def import_variables(app: App, outside: World, body: ImportBody) -> Document:
     return variables.import_variables(outside, app, body.text)
 
 
+@router.post("/apps/{app}/env/encode")
+def encode_variables(app: App, outside: World, body: NamesBody) -> Document:
+    """Percent-encode user and password in URLs that are set."""
+    return variables.encode_variables(outside, app, body.names)
+
+
+@router.get("/apps/{app}/env/check")
+def check_variables(app: App, outside: World) -> Document:
+    """Everything that is wrong with the values, and how to correct it; no value is shown."""
+    return variables.check_variables(outside, app)
+
+
+@router.post("/apps/{app}/env/generate")
+def generate_variables(app: App, outside: World) -> Document:
+    """Make what is missing and can be generated."""
+    return variables.generate_variables(outside, app)
+
+
+@router.get("/apps/{app}/env/diff")
+def diff_variables(app: App, outside: World, one: int, two: int, reveal: bool = False) -> Document:
+    """What changed in the variables from release `one` to `two`; values only when `reveal` is true."""
+    return variables.diff_variables(outside, app, one, two, reveal)
+
+
 @router.get("/apps/{app}/consents")
 def list_wishes(app: App, outside: World) -> Document:
     """What the app wishes of the machine, and what it was allowed."""
