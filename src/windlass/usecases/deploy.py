@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from windlass.domain.errors import Cancelled, Failed, OutOfReach, WindlassError
-from windlass.domain.plan import Operation, Plan
+from windlass.domain.plan import Operation, Plan, RemoveGeneration
 from windlass.domain.records import Deployment, ReleaseState, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus
 from windlass.ports.outside import Outside
@@ -16,6 +16,7 @@ from windlass.usecases.control import CancelRequested, Control
 from windlass.usecases.execute import carry_out
 from windlass.usecases.gates import ContainerFailed
 from windlass.usecases.journal import Journal
+from windlass.usecases.observation import generations
 from windlass.usecases.patience import wait_for_engine
 from windlass.usecases.preparation import Preparation, Unchanged, prepare_step
 from windlass.usecases.report import build_report, failure_report
@@ -294,9 +295,12 @@ def _end_badly(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, A
 
 
 def _serve_again(attempt: Attempt) -> None:
-    """If the engine was away meanwhile, what is live now was taken down with it."""
+    """If the engine was away meanwhile, it took what is live down with it, and refused to remove some of the rest."""
+    deployment = attempt.deployment
     try:
         _stand_up_again(attempt)
+        if deployment.kind == "deploy" and deployment.release in generations(attempt.outside, deployment.app):
+            carry_out(attempt.work, RemoveGeneration(deployment.release))
     except WindlassError as error:
         attempt.journal.note("warning", {"text": f"bringing up what is live: {error.message}"})
 

@@ -26,7 +26,7 @@ def observe(outside: Outside, app: str, new: Snapshot, old: Snapshot | None) -> 
         if c.labels.get("com.docker.compose.project") == base_project(app) and c.state != "running"
     )
     present = frozenset(s.number for s in (new, old) if s is not None and _is_complete(s, names))
-    leftovers = _generations(outside, app, containers) - {new.number}
+    leftovers = generations(outside, app) - {new.number}
     return Observed(base, stopped, present, tuple(sorted(leftovers)))
 
 
@@ -35,9 +35,10 @@ def _is_complete(snapshot: Snapshot, names: dict[str, Container]) -> bool:
     return bool(parts) and all(name in names for p in parts for name in containers_of(snapshot, p))
 
 
-def _generations(outside: Outside, app: str, containers: list[Container]) -> set[int]:
+def generations(outside: Outside, app: str) -> set[int]:
     """By containers and by networks: a generation may have lost its containers and kept its networks."""
     pattern = re.compile(re.escape(app) + r"-g(\d+)")
+    containers = outside.engine.containers({"windlass.instance": outside.instance, "windlass.app": app})
     projects = [c.labels.get("com.docker.compose.project", "") for c in containers]
     projects += [
         n.labels.get("com.docker.compose.project", "")

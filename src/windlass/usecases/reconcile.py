@@ -17,6 +17,7 @@ from windlass.ports.outside import Outside
 from windlass.usecases.gates import gate
 from windlass.usecases.reviving import revive
 from windlass.usecases.routes import refresh_routes
+from windlass.usecases.sweeping import sweep_generations
 from windlass.usecases.undertaking import Undertaking
 
 SWEEP_S = 30.0
@@ -82,15 +83,12 @@ class Reconciler:
         self.outside.engine.facts()
         self._keep_edge()
         for app in self.outside.store.apps.all():
-            if (
-                app.live is None
-                or not app.running
-                or app.removing
-                or self.outside.store.deployments.unfinished(app.name)
-            ):
+            if app.removing or self.outside.store.deployments.unfinished(app.name):
                 continue
             try:
-                self._revive(app, stop)
+                if app.live is not None and app.running:
+                    self._revive(app, stop)
+                sweep_generations(self._work(app.name, stop), app)
             except OutOfReach:
                 raise
             except WindlassError as error:
