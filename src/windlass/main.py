@@ -91,7 +91,7 @@ def build_edge(known: Settings, engine: Engine) -> Edge:
 def build_outside(known: Settings, store: Store) -> Outside:
     from windlass.adapters.clock import SystemClock
     from windlass.adapters.compose import ComposeProgram
-    from windlass.adapters.git import GitCli
+    from windlass.adapters.git import GitCli, GitRules
     from windlass.adapters.machine import LocalMachine
     from windlass.adapters.probe import NetworkProber
     from windlass.adapters.trees import FolderTrees
@@ -103,7 +103,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         store=store,
         engine=engine,
         compose=ComposeProgram(known.docker_host),
-        git=GitCli(),
+        git=GitCli(GitRules(allow_local=True)),  # whose address may be a local path, the API has decided
         trees=FolderTrees(known.home),
         edge=build_edge(known, engine),
         prober=NetworkProber(),

@@ -1,6 +1,7 @@
 """Git from real repositories, by path and by HTTP, and what is kept out of its hands."""
 
 import base64
+import functools
 import http.server
 import os
 import socket
@@ -64,6 +65,32 @@ def test_brings_commits_by_number(repository: Path, tmp_path: Path, length: int)
     sha = git(repository, "rev-parse", "v1")
     commit = LOCAL.fetch(f"file://{repository}", sha[:length], tmp_path / "1")
     assert (commit.sha, commit.message) == (sha, "one: Umlaut ü")
+
+
+class QuietFiles(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def plain_files(repository: Path, tmp_path: Path) -> Iterator[str]:
+    """The repository on a server that knows nothing of Git, and so gives no single commit."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    git(tmp_path, "clone", "-q", "--bare", str(repository), str(folder / "x.git"))
+    git(folder / "x.git", "update-server-info")
+    handler = functools.partial(QuietFiles, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/x.git"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("ref", ["", "main", "v1", "40", "7"])
+def test_brings_from_a_server_of_plain_files(repository: Path, tmp_path: Path, plain_files: str, ref: str) -> None:
+    sha = git(repository, "rev-parse", "v1" if ref.isdigit() else (ref or "HEAD"))
+    commit = HTTP.fetch(plain_files, sha[: int(ref)] if ref.isdigit() else ref, tmp_path / "1")
+    assert commit.sha == sha
 
 
 def test_a_branch_comes_before_a_tag_of_the_same_name(repository: Path, tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ def test_name_of_an_address(address: str, name: str) -> None:
     assert name_of(source) == name
 
 
+def test_a_bare_repository_is_a_git_source(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "shop.git")
+    source = find_source(str(tmp_path / "shop.git"))
+    assert (source.folder, source.url) == (None, str(tmp_path / "shop.git"))
+    assert name_of(source) == "shop"
+
+
 def test_no_name_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "数据").mkdir()
     with pytest.raises(Usage, match="no app name"):

@@ -132,6 +132,12 @@ def test_a_git_source_needs_no_file(api: httpx2.Client) -> None:
     assert (answer.status_code, answer.json()["app"]) == (202, "shop@staging")
 
 
+@pytest.mark.parametrize("url", ["file:///srv/x.git", "/srv/x.git"])
+def test_the_owner_may_name_a_repository_on_this_machine(api: httpx2.Client, url: str) -> None:
+    answer = api.post("/api/v1/apps/shop/deployments", json={"source_kind": "git", "url": url})
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+
+
 UPLOADS = [
     pytest.param(upload({}, b"x" * (1 << 20) + b"y"), 413, "upload_too_large", id="too large"),
     pytest.param(

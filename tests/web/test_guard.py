@@ -103,3 +103,20 @@ def test_socket_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
     with bind_unix(tmp_path / "api.sock") as second:
         assert second.getsockname().startswith(str(tmp_path))
     assert sorted(p.name for p in tmp_path.glob("api*")) == ["api.sock"]
+
+
+@pytest.mark.parametrize("url", ["file:///srv/x.git", "/srv/x.git"])
+@pytest.mark.parametrize("verb", ["deployments", "plan"])
+def test_a_local_repository_is_not_for_those_who_come_by_tcp(app: FastAPI, url: str, verb: str) -> None:
+    import asyncio
+
+    async def ask() -> httpx2.Response:
+        transport = httpx2.ASGITransport(Guard(app, HASH))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://windlass") as client:
+            body = {"source_kind": "git", "url": url}
+            path = f"/api/v1/apps/shop/{verb}"
+            return await client.post(path, json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "git_url_invalid")
+    assert [d["code"] for d in answer.json()["error"]["details"]] == ["git_url_invalid"]

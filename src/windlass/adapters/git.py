@@ -31,6 +31,8 @@ _HARDENED = (
 )
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_SHA = re.compile(r"[0-9a-f]{7,63}")
+_NO_SHALLOW = r"does not support shallow"
+_SEARCHABLE = rf"not our ref|unadvertised object|remote ref|{_NO_SHALLOW}"
 _FETCHED = "FETCH_HEAD^{commit}"
 _EVERYTHING = ("+refs/heads/*:refs/windlass/heads/*", "+refs/tags/*:refs/windlass/tags/*")
 
@@ -156,11 +158,19 @@ def _bring(remote: _Remote, ref: str) -> str:
     there = {line.partition("\t")[2] for line in listed.splitlines()}
     found = next((name for name in wanted if name in there), "")
     if found:
-        remote.git(*_fetch_argv(remote, found, depth=True))
+        _fetch(remote, found)
         return _FETCHED
     if _SHORT_SHA.fullmatch(ref):
         return _search(remote, ref, None)
     raise _not_found(remote, ref)
+
+
+def _fetch(remote: _Remote, ref: str) -> None:
+    """The last commit alone; with its history from a server of plain files, which cannot give less."""
+    result = remote.ask(*_fetch_argv(remote, ref, depth=True))
+    if result.code and re.search(_NO_SHALLOW, "\n".join(result.errors)):
+        result = remote.ask(*_fetch_argv(remote, ref))
+    remote.checked(result)
 
 
 def _fetch_argv(remote: _Remote, *refs: str, depth: bool = False) -> tuple[str, ...]:
@@ -170,7 +180,7 @@ def _fetch_argv(remote: _Remote, *refs: str, depth: bool = False) -> tuple[str, 
 
 def _search(remote: _Remote, sha: str, first: Result | None) -> str:
     """For a commit that the server does not give by its number: all branches and tags, and look there."""
-    if first is not None and not re.search(r"not our ref|unadvertised object|remote ref", "\n".join(first.errors)):
+    if first is not None and not re.search(_SEARCHABLE, "\n".join(first.errors)):
         raise explain(first, remote.bare_url)
     remote.git(*_fetch_argv(remote, *_EVERYTHING))
     if remote.ask("rev-parse", "--verify", "--quiet", "--end-of-options", sha + "^{commit}").code:

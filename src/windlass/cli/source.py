@@ -35,7 +35,14 @@ def find_source(word: str) -> Source:
     if _ADDRESS.match(word):
         return Source(None, word)
     folder = Path(word)
+    if _is_bare(folder):
+        return Source(None, str(folder.resolve()))
     return Source(folder, checkout=read_checkout(folder))
+
+
+def _is_bare(folder: Path) -> bool:
+    """A Git repository without a working tree: a source by its path, as others are by their address."""
+    return (folder / "HEAD").is_file() and all((folder / name).is_dir() for name in ("objects", "refs"))
 
 
 def name_of(source: Source) -> str:

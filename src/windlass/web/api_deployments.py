@@ -13,6 +13,7 @@ from windlass.domain.names import compose_path, git_ref, git_url
 from windlass.domain.records import Deployment
 from windlass.ports.outside import Outside
 from windlass.usecases import preview, requests, views
+from windlass.web.guard import is_owner
 from windlass.web.inputs import App, Document, World
 from windlass.web.stream import deployment_messages, respond
 from windlass.web.uploads import Incoming, receive
@@ -48,7 +49,7 @@ _FORM: dict[str, Any] = {
 async def deploy(app: App, request: Request, outside: World) -> Document:
     """Deploy an upload or a Git source; answers at once with the queued deployment."""
     async with receive(request, outside, request.app.state.options.upload_limit) as incoming:
-        wanted = await run_in_threadpool(_wanted, outside, app, incoming)
+        wanted = await run_in_threadpool(_wanted, outside, app, incoming, is_owner(request.scope))
         deployment = await run_in_threadpool(requests.request_deploy, outside, wanted)
         incoming.keep = True
     return await run_in_threadpool(views.deployment_document, outside, deployment.id)
@@ -58,7 +59,7 @@ async def deploy(app: App, request: Request, outside: World) -> Document:
 async def plan(app: App, request: Request, outside: World) -> Document:
     """What a deploy would do, and every reason why it would be refused."""
     async with receive(request, outside, request.app.state.options.upload_limit) as incoming:
-        wanted = await run_in_threadpool(_wanted, outside, app, incoming)
+        wanted = await run_in_threadpool(_wanted, outside, app, incoming, is_owner(request.scope))
         return await run_in_threadpool(preview.plan, outside, wanted)
 
 
@@ -111,9 +112,9 @@ def _told(outside: Outside, deployment: Deployment) -> Document:
     return views.deployment_document(outside, deployment.id)
 
 
-def _wanted(outside: Outside, app: str, incoming: Incoming) -> requests.DeployRequest:
+def _wanted(outside: Outside, app: str, incoming: Incoming, owner: bool) -> requests.DeployRequest:
     body = incoming.body
-    _check_source(body, incoming)
+    _check_source(body, incoming, owner)
     return requests.DeployRequest(
         app=app,
         source_kind=body.source_kind,
@@ -130,9 +131,10 @@ def _wanted(outside: Outside, app: str, incoming: Incoming) -> requests.DeployRe
     )
 
 
-def _check_source(body: DeployBody, incoming: Incoming) -> None:
+def _check_source(body: DeployBody, incoming: Incoming, owner: bool) -> None:
+    """A repository on this machine's disk is for its owner: others could read what is not theirs."""
     if body.source_kind == "git":
-        git_url(body.url, allow_file=True)
+        git_url(body.url, allow_file=owner)
         if body.ref:
             git_ref(body.ref)
         if incoming.upload is not None:

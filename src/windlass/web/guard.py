@@ -16,6 +16,24 @@ OPEN_PATHS = frozenset({"/health", "/ready", "/api/openapi.json"})
 _OPEN_METHODS = frozenset({"GET", "HEAD"})
 
 
+_OWNER = "windlass.owner"
+
+
+class Owner:
+    """Stands before the application on the unix socket, and marks its requests as the owner's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app({**scope, _OWNER: True}, receive, send)
+
+
+def is_owner(scope: Scope) -> bool:
+    """Whether the request came by the unix socket: its caller may read this machine's files anyway."""
+    return scope.get(_OWNER) is True
+
+
 class Guard:
     """Stands before the application on TCP. The unix socket needs none: its mode lets only the owner in."""
 

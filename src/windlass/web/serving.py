@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from windlass.domain.errors import Refused
 from windlass.web.feed import Feed
-from windlass.web.guard import Guard
+from windlass.web.guard import Guard, Owner
 
 GRACE_S = 1
 _BACKLOG = 256
@@ -40,7 +40,7 @@ class Serving:
         self._feed: Feed = app.state.feed
         self._stopping = False
         self._sockets = [bind_unix(listeners.unix)]
-        self._servers = [_Server(_config(app))]
+        self._servers = [_Server(_config(Owner(app)))]
         if listeners.tcp:
             self._sockets.append(bind_tcp(listeners.tcp))
             self._servers.append(_Server(_config(Guard(app, app.state.options.token_hash))))
