@@ -63,7 +63,13 @@ class Usage(WindlassError):
 
 
 class Refused(WindlassError):
+    """Its `details` are never empty: a single reason stands there too."""
+
     exit_code, http_status, default_code = 3, 422, "refused"
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "", details: Sequence[Detail] = ()) -> None:
+        super().__init__(message, code=code, hint=hint, details=details)
+        self.details = self.details or (Detail(self.code, "", message, hint),)
 
 
 class Failed(WindlassError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from windlass.domain.compose import Grant, Model
+from windlass.domain.compose import Grant, Model, Service
 from windlass.domain.errors import Detail, refuse
 from windlass.domain.modelreader import unescape
 from windlass.domain.release import Delivery
@@ -19,6 +19,7 @@ def deliveries(outside: Outside, model: Model, values: Mapping[str, str]) -> dic
     problems: list[Detail] = []
     found: dict[str, tuple[Delivery, ...]] = {}
     for service in model.services.values():
+        problems += _unwritable(service)
         files = []
         for grant in service.grants:
             content = _content(outside, model, grant, values)
@@ -39,6 +40,23 @@ def deliveries(outside: Outside, model: Model, values: Mapping[str, str]) -> dic
     if problems:
         raise refuse(problems)
     return found
+
+
+def _unwritable(service: Service) -> list[Detail]:
+    """The engine lets nobody write into a read-only container but on its volumes."""
+    if not service.raw.get("read_only"):
+        return []
+    volumes = [PurePosixPath(m.target) for m in service.mounts if m.kind == "volume" and not m.read_only]
+    return [
+        Detail(
+            "read_only_container",
+            f"services.{service.name}.read_only",
+            f"{service.name} is `read_only`, so the {grant.kind} {grant.source} cannot be written to {grant.target}",
+            f"take `read_only` out of the service, or give the {grant.kind} as a variable of its environment",
+        )
+        for grant in service.grants
+        if not any(PurePosixPath(grant.target).is_relative_to(v) for v in volumes)
+    ]
 
 
 def secret_files(model: Model) -> list[Path]:
