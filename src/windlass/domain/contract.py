@@ -264,7 +264,7 @@ def _is_store(value: str) -> bool:
 
 def _edges(case: _Case, name: str, value: str) -> Iterator[Detail]:
     """What a copy from elsewhere leaves at the ends; kept as it is, but seldom meant."""
-    if value != value.strip():
+    if value.strip() and value != value.strip():
         words = f"{name} begins or ends with a space or a line end, which is kept"
         yield Detail("variable_edges", name, words, case.to_set(name))
     elif len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":

@@ -79,9 +79,10 @@ def _unit(value: str) -> str:
 
 def _is_known(value: str) -> bool:
     small = value.lower()
-    for text in (small, small.translate(_LEET)):
-        plain = re.sub(r"[^a-z0-9]", "", text)
-        if plain in _KNOWN or re.sub(r"\d+$", "", plain) in _KNOWN:
+    bare = re.sub(r"[\W\d_]+$", "", small)
+    for text in (small, bare):
+        spelt = {re.sub(r"[^a-z0-9]", "", text), re.sub(r"[^a-z0-9]", "", text.translate(_LEET))}
+        if spelt & _KNOWN:
             return True
     return bool(re.fullmatch(r"\D{0,2}(0?123456789?0?|12345678?9?0?|1234|123|111111+|000000+)\D{0,2}", small))
 

@@ -139,7 +139,7 @@ def _encoded(text: str) -> str:
 # --- which database is named -----------------------------------------------------------------------------------------
 
 _KEYWORD = re.compile(r"(?:^|\s)(?P<key>host|port|dbname)\s*=\s*(?:'(?P<quoted>[^']*)'|(?P<plain>\S+))")
-_GO_MYSQL = re.compile(r"(?:.*@)?tcp\((?P<host>[^():]+)(?::(?P<port>\d+))?\)/(?P<name>[^?]*)", re.DOTALL)
+_GO_MYSQL = re.compile(r"(?:.*@)?tcp\((?P<host>[^():]+)(?::(?P<port>\d+))?\)/(?P<name>[^?]*)(?:\?.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
