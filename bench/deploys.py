@@ -21,7 +21,7 @@ def measure(figures: Figures) -> None:
         for version in ("v2", "v1"):  # both images are built now
             home.deploy(guestbook(home.folder / app, version), app)
         _deploys(figures, home, app)
-        _limit(figures, home, app)
+        _overhead(figures, home, app)
         _rollbacks(figures, home, app)
         _switch_back(figures, home, app)
         _status(figures, home, app)
@@ -56,16 +56,23 @@ def _turn(home: Station, app: str, version: str, *words: object) -> Turn:
         report = load.stop()
     live = document["created_at"] + document["live_seconds"] - started
     assert served_since(report, started, version) is not None, report.version_changes
-    return Turn(live, ended - started, report)
+    switch = next(s["seconds"] for s in document["steps"] if s["name"] == "switch")
+    return Turn(live, ended - started, report, switch)
 
 
-def _limit(figures: Figures, home: Station, app: str) -> None:
-    limits = [limit_s(home, app) for _ in range(figures.turns)]
+def _overhead(figures: Figures, home: Station, app: str) -> None:
+    """Without load, in turns: first the containers by the SDK alone, then the whole command."""
+    limits, lives = [], []
+    for turn in range(figures.turns):
+        limits.append(limit_s(home, app))
+        folder = guestbook(home.folder / app, "v2" if turn % 2 == 0 else "v1")
+        started = time.time()
+        document = home.deploy(folder, app, "--force")
+        lives.append(document["created_at"] + document["live_seconds"] - started)
     limit = median(limits)
-    figures.note("limit: the same containers by the SDK alone", limit, "s")
-    live = figures.ways[0].live_s
-    if live is not None:
-        figures.note("deploy, command to live, over the limit", live - limit, "s", "≤ 1.2 s")
+    figures.note("without load: the limit", limit, "s")
+    figures.note("without load: windlass deploy, command to live", median(lives), "s")
+    figures.note("without load: over the limit", median(lives) - limit, "s", "≤ 1.2 s")
 
 
 def _rollbacks(figures: Figures, home: Station, app: str) -> None:
@@ -78,9 +85,12 @@ def _rollbacks(figures: Figures, home: Station, app: str) -> None:
         for version in ("v1", "v2"):
             home.deploy(guestbook(home.folder / app, version), app, "--force")
     failed = sum(turn.report.failed for turn in (*cold, *warm))
-    figures.note("rollback, failed requests", failed, "", "0")
-    figures.note("rollback cold, command to live", median(t.live_s or 0.0 for t in cold), "s", "≤ limit + 1 s")
-    figures.note("rollback warm, command to live", median(t.live_s or 0.0 for t in warm), "s")
+    figures.note("rollbacks under load, failed requests", failed, "", "0")
+    for name, turns, wanted in (("cold", cold, "≤ limit + 1 s"), ("warm", warm, "")):
+        figures.note(
+            f"rollback under load, {name}, command to live", median(t.live_s or 0.0 for t in turns), "s", wanted
+        )
+        figures.note(f"rollback under load, {name}, at the edge", median(t.edge_s for t in turns), "s", "≤ 0.5 s")
 
 
 def _other(home: Station, app: str) -> str:
@@ -106,7 +116,7 @@ def _switch_back(figures: Figures, home: Station, app: str) -> None:
     seen = report.versions["bad-late-crash"].last + report.started_at
     if crash:
         back = next(c.time for c in report.version_changes if c.old == "bad-late-crash") + report.started_at
-        figures.note("switch-back, from the crash at the edge", back - crash[0], "s", "≤ 0.5 s")
+        figures.note("switch-back, from the crash at the edge", max(0.0, back - crash[0]), "s", "≤ 0.5 s")
         figures.note("last answer of the bad version after its crash", max(0.0, seen - crash[0]), "s")
 
 

@@ -13,11 +13,15 @@ from windlass.cli.load_report import LoadReport
 
 @dataclass(frozen=True)
 class Turn:
-    """One new version under load. `live_s`: from the command until it serves; `whole_s`: until the command ended."""
+    """One new version under load. `live_s`: from the command until it serves; `whole_s`: until the command ended.
+
+    `edge_s`: from the decision to switch until the edge has confirmed it, where that is known.
+    """
 
     live_s: float | None
     whole_s: float
     report: LoadReport
+    edge_s: float = 0.0
 
 
 @dataclass
