@@ -192,3 +192,12 @@ def test_retire_drains_before_it_stops_and_removes_older_generations() -> None:
     assert order.count(Stop) == 2
     assert [o.release for o in kinds(plan, "retire", RemoveGeneration)] == [3, 4]
     assert kinds(plan, "verify", Watch)[0].seconds == 10.0
+
+
+def test_warm_rollback_moves_the_routes_before_it_starts_the_workers() -> None:
+    old, new = snapshot(SHOP, 2), snapshot(SHOP, 1)
+    seen = Observed(base={p.name: p.digest for p in old.base()}, present=frozenset({1, 2}))
+    plan = plan_deployment(Situation(new, old, seen, again=True, warm=True))
+    assert [o.service for o in kinds(plan, "start", Start)] == ["web"]
+    order = [type(o) for o in kinds(plan, "switch", SwitchRoutes, Start, Stop)]
+    assert order == [SwitchRoutes, Start, Stop]

@@ -73,12 +73,16 @@ class Observed:
 
 @dataclass(frozen=True)
 class Situation:
-    """`again`: `new` was live before (a rollback), so its jobs are not run again unless they fill its own volumes."""
+    """`again`: `new` was live before (a rollback), so its jobs are not run again unless they fill its own volumes.
+
+    `warm`: its generation still runs, but for the workers: then the routes go first, and the workers follow.
+    """
 
     new: Snapshot
     old: Snapshot | None
     observed: Observed = Observed()
     again: bool = False
+    warm: bool = False
     keep_stopped: bool = True
 
 
@@ -220,17 +224,24 @@ def _wanted_jobs(given: Situation, jobs: Iterable[Part]) -> list[Part]:
     return [j for j in jobs if own & {m.get("source") for m in services.get(j.name, {}).get("volumes", [])}]
 
 
+def _last_workers(given: Situation) -> list[str]:
+    """Workers that nothing waits for: they take work only when all the rest is ready."""
+    new = given.new
+    late = {p.name for p in late_parts(new)}
+    return [p.name for p in _lasting(given) if p.role is Role.WORKER and p.name not in late and not is_needed(new, p)]
+
+
 def _start(given: Situation) -> StepPlan:
     new = given.new
     late = {p.name for p in late_parts(new)}
     parts = _lasting(given)
-    workers = [p.name for p in parts if p.role is Role.WORKER and p.name not in late and not is_needed(new, p)]
+    workers = _last_workers(given)
     operations: list[Operation] = []
     if new.number not in given.observed.present and not _wanted_jobs(given, release_jobs(new)):
         operations += create_parts(new, parts)
     first = [p.name for p in parts if p.name not in late and p.name not in workers]
     operations += bring_layers(new, first)
-    operations += bring_layers(new, workers)
+    operations += [] if given.warm else bring_layers(new, workers)
     there = new.number in given.observed.present
     undo: tuple[Operation, ...] = (
         tuple(stop_parts(new, [new.parts[n] for n in (*workers, *first)]))
@@ -258,6 +269,7 @@ def _switch(given: Situation) -> StepPlan:
     if policies:
         operations.append(Together(tuple(policies)))
     operations += _move_names(old, new)
+    operations += bring_layers(new, _last_workers(given)) if given.warm else []
     if old:
         operations += [
             Stop(old.number, p.name, containers_of(old, p), p.grace_s, wait=False) for p in _workers(old, late_old)

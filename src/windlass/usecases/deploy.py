@@ -270,7 +270,8 @@ def _status_after(attempt: Attempt) -> DeploymentStatus:
     kept = attempt.deployment.options.get("ending")
     if kept:
         return DeploymentStatus(kept)
-    if STEPS.index(attempt.current) >= STEPS.index("switch"):
+    first = attempt.deployment.previous is None and attempt.current == "switch"
+    if STEPS.index(attempt.current) >= STEPS.index("switch") and not first:
         return DeploymentStatus.SWITCHED_BACK
     return DeploymentStatus.FAILED
 

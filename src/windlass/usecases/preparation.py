@@ -343,7 +343,8 @@ def _finish_plan(prep: Preparation, snapshot: Snapshot, again: bool) -> None:
             raise Unchanged(live.number)
     seen = observe(outside, deployment.app, snapshot, old)
     prep.snapshot = snapshot
-    prep.plan = plan_deployment(Situation(snapshot, old, seen, again))
+    warm = again and outside.store.apps.get(deployment.app).warm == snapshot.number
+    prep.plan = plan_deployment(Situation(snapshot, old, seen, again, warm))
     prep.journal.note("plan", {"services": _printed(snapshot), "downtime": list(prep.plan.downtime)})
 
 
