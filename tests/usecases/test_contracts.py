@@ -10,12 +10,12 @@ import pytest
 from tests.usecases.worlds import World
 
 from windlass.adapters.compose import ComposeProgram
-from windlass.domain.contract import Contract
-from windlass.domain.errors import NotFound, Refused
+from windlass.domain.contract import Contract, Findings
+from windlass.domain.errors import Detail, NotFound, Refused
 from windlass.domain.manifestfile import parse_manifest
 from windlass.ports.outside import Outside
 from windlass.usecases import variables
-from windlass.usecases.contracts import OPTION, latest_contract, pack_contract
+from windlass.usecases.contracts import OPTION, latest_contract, pack_contract, with_contract
 from windlass.usecases.generating import missing_values
 from windlass.usecases.project import Project, Reading, read_project
 from windlass.usecases.undertaking import load_kept, save_kept
@@ -82,6 +82,7 @@ def test_what_compose_and_windlass_refuse_is_told_at_once(read: Read, learned: l
         ("variable_one_of", "MODE"),
     }
     text = json.dumps(refusal.value.as_dict())
+    assert "windlass env set shop@staging REGION=VALUE" in text
     assert "which region" in text
     assert "windlass env generate shop@staging" in text
     assert not [secret for secret in ("p@ss", "p%40ss", "w:rd", KEY) if secret in text]
@@ -99,6 +100,12 @@ def test_what_only_the_resolved_project_tells(read: Read, learned: list[Contract
     assert not [note for note in project.notes if "TOKEN is set, but used" in note]
     packed = json.dumps(pack_contract(learned[-1]))
     assert not [value for value in (URL, KEY, "live") if f'"{value}"' in packed.replace('["live", "test"]', "")]
+
+
+@pytest.mark.parametrize("details", [(), (Detail("one", "A", "first"),)])
+def test_a_refusal_of_compose_keeps_its_words(details: tuple[Detail, ...]) -> None:
+    told = with_contract(Refused("first", code="one", hint="do it", details=details), Findings())
+    assert (told.code, told.message, told.hint, len(told.details)) == ("one", "first", "do it", 1)
 
 
 def keep(world: World, contract: Contract) -> None:

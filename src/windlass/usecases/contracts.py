@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from windlass.domain.compose import Model
 from windlass.domain.contract import Contract, Findings, check_contract, is_public_name, names_in_example, public_places
-from windlass.domain.errors import Refused, refuse
+from windlass.domain.errors import Detail, Refused, refuse
 from windlass.domain.manifest import Manifest
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource
@@ -54,10 +54,13 @@ def _arguments(build: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def with_contract(refused: Refused, found: Findings) -> Refused:
-    """Compose's own reasons and the contract's as one refusal; what both say is said once."""
-    said = {d.name for d in refused.details}
+    """Compose's own reasons and the contract's as one refusal; what both say is said once, in the file's words."""
+    ways_out = {d.name: d.fix for d in found.problems if d.code == "variable_required"}
+    details = refused.details or (Detail(refused.code, "", refused.message, refused.hint),)
+    own = [replace(d, fix=ways_out.get(d.name, d.fix)) for d in details]
+    said = {d.name for d in own}
     more = [d for d in found.problems if d.code != "variable_required" or d.name not in said]
-    return refuse([*refused.details, *more], hint=refused.hint) if more else refused
+    return refuse([*own, *more], hint=refused.hint)
 
 
 def told(found: Findings) -> Iterator[str]:

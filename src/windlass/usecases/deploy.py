@@ -257,11 +257,13 @@ def _fail(attempt: Attempt, error: WindlassError) -> None:
     document = attempt.journal.redactor.redact_data(error.as_dict())
     report = error.report if isinstance(error, ContainerFailed) else build_report(error)
     shown = failure_report(attempt.work, attempt.deployment, report)
+    # The step that failed may have kept something there: wishes, the contract.
+    options = attempt.outside.store.deployments.get(attempt.deployment.id).options
     attempt.deployment = attempt.outside.store.deployments.update(
         attempt.deployment.id,
         error=document,
         report=attempt.journal.redactor.redact_data(shown),
-        options={**attempt.deployment.options, "ending": status.value},
+        options={**options, "ending": status.value},
     )
     _end_badly(attempt, status, document)
 

@@ -72,7 +72,8 @@ def encode_variables(outside: Outside, app: str, wanted: Sequence[str]) -> dict[
     values = outside.store.variables.all(name)
     missing = [n for n in wanted if n not in values]
     if missing:
-        raise NotFound(f"not set: {', '.join(missing)}", code="variable_not_found", hint=f"windlass env list {app}")
+        hint = f"windlass env set {app} {missing[0]} --stdin --url-encode"
+        raise NotFound(f"not set: {', '.join(missing)}", code="variable_not_found", hint=hint)
     problems = [_not_encodable(n, app) for n in wanted if not has_credentials(values[n])]
     if problems:
         raise refuse(problems)
