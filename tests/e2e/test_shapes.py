@@ -259,6 +259,31 @@ def test_a_bad_version_of_one_writer_gives_it_back(shared: Station) -> None:
     assert_true_and_tidy(shared, app)
 
 
+def test_a_volume_that_the_image_declares_is_kept(shared: Station) -> None:
+    app = shared.app("imgvol")
+    for version in ("v1", "v2"):
+        folder = shape(shared.folder / app, "no-base", version)
+        edit(folder / "Dockerfile", "CMD", "VOLUME /kept\nCMD")
+        shared.deploy(folder, app)
+        (web,) = shared.serving(app, "web")
+        web.exec_run(["sh", "-c", f"echo {version} >> /kept/log"])
+    assert web.exec_run(["cat", "/kept/log"]).output.decode().split() == ["v1", "v2"]
+    assert plan_of(shared, app) == {"web": "recreate"}
+
+
+def test_out_of_memory_is_said(shared: Station) -> None:
+    app = shared.app("oom")
+    folder = shape(shared.folder / app, "no-base")
+    edit(folder / "compose.yaml", "    build: .\n", "    build: .\n    mem_limit: 32m\n")
+    (folder / "web.py").write_text("print('hungry', flush=True)\nall = [bytes([1]) * 1048576 for _ in range(500)]\n")
+    failed = shared.run("deploy", folder, "--app", app)
+    assert failed.code == 4, str(failed)
+    told = failed.document["report"]
+    assert (told["service"], told["exit_code"], told["oom"]) == ("web", 137, True)
+    assert "hungry" in told["log"]
+    assert "memory" in failed.error["message"]
+
+
 def test_conditions_of_dependencies(shared: Station) -> None:
     """A job before its user, a healthy one before its caller, an optional one that fails and hinders nobody."""
     app = shared.app("order")

@@ -80,9 +80,9 @@ def assert_nothing_lost(report: LoadReport) -> None:
     assert (report.failed, report.streams_cut, report.mixed, report.ws_refused) == (0, 0, 0, 0), describe(report)
 
 
-def assert_sockets_lived_until_retired(report: LoadReport) -> None:
-    """No WebSocket was cut before its version had been replaced, and each came back."""
+def assert_sockets_lived_until_retired(report: LoadReport, bake_s: float = 1.0) -> None:
+    """No WebSocket was cut before its version had been replaced and the bake was over, and each came back."""
     for cut in report.ws_cuts:
-        before = [change.time for change in report.version_changes if change.time <= cut.time + 0.05]
+        before = [change.time for change in report.version_changes if change.time <= cut.time - bake_s]
         assert before, describe(report)
         assert cut.back_after is not None, describe(report)
