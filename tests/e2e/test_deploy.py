@@ -115,77 +115,81 @@ def test_the_screen_of_a_bad_version_says_it_all(shared: Station, book: str) -> 
     assert len(report.splitlines()) <= 24, report
 
 
-class TestRollback:
-    """Back to the release before, under load."""
+@pytest.fixture(scope="module")
+def two(shared: Station, book: str) -> tuple[int, int]:
+    """v1 with one password-like variable, then v2 with another."""
+    first = shared.ok("deploy", marked(shared, book, "v1"), "--app", book, "--set", "MARK=one", "--force")
+    second = shared.ok("deploy", marked(shared, book, "v2"), "--app", book, "--set", "MARK=two")
+    return first["release"], second["release"]
 
-    @pytest.fixture
-    def two(self, shared: Station, book: str) -> tuple[int, int]:
-        """v1 with one password-like variable, then v2 with another."""
-        first = shared.ok("deploy", self.marked(shared, book, "v1"), "--app", book, "--set", "MARK=one", "--force")
-        second = shared.ok("deploy", self.marked(shared, book, "v2"), "--app", book, "--set", "MARK=two")
-        return first["release"], second["release"]
 
-    def marked(self, station: Station, app: str, version: str, extra: str = "") -> Path:
-        folder = guestbook(station.folder / app, version, extra=extra)
-        compose = folder / "compose.yaml"
-        text = compose.read_text().replace(
-            "    PGHOST: db\n", f"    PGHOST: db\n    MARK: ${{MARK:-}}\n    OF: {version}\n"
-        )
-        compose.write_text(text)
-        return folder
+def marked(station: Station, app: str, version: str, extra: str = "") -> Path:
+    folder = guestbook(station.folder / app, version, extra=extra)
+    compose = folder / "compose.yaml"
+    text = compose.read_text().replace(
+        "    PGHOST: db\n", f"    PGHOST: db\n    MARK: ${{MARK:-}}\n    OF: {version}\n"
+    )
+    compose.write_text(text)
+    return folder
 
-    def environment(self, station: Station, app: str) -> dict[str, str]:
-        done = station.run("exec", app, "web", "--", "env")
-        assert done.code == 0, str(done)
-        text = done.document.get("output") or done.document.get("stdout") or done.out
-        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
-    def test_cold(self, shared: Station, book: str, two: tuple[int, int]) -> None:
-        first, second = two
-        images = {r["release"]: r["images"] for r in shared.releases(book)}
-        with shared.load(book) as load:
-            load.expect_switch()
-            back = shared.ok("rollback", book)
-            report = load.stop()
-        assert_nothing_lost(report)
-        assert (back["status"], back["release"]) == ("live", first)
-        assert shared.get(book).version == "v1"
-        found = self.environment(shared, book)
-        assert (found["MARK"], found["OF"]) == ("one", "v1")
-        running = {c.labels["windlass.service"]: c.image.id for c in shared.containers(book) if c.status == "running"}
-        assert running["web"] == images[first]["web"]
-        listed = {r["release"]: r for r in shared.releases(book)}
-        assert listed[first]["live"]
-        assert not listed[second]["live"]
-        forward = shared.ok("rollback", book, "--to", second)
-        assert forward["release"] == second
-        assert self.environment(shared, book)["MARK"] == "two"
+def environment(station: Station, app: str) -> dict[str, str]:
+    done = station.run("exec", app, "web", "--", "env")
+    assert done.code == 0, str(done)
+    text = done.document.get("output") or done.document.get("stdout") or done.out
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
-    def test_warm(self, shared: Station, book: str) -> None:
-        keep = "keep_warm: 5m\n"
-        shared.ok("deploy", self.marked(shared, book, "v1", keep), "--app", book, "--set", "MARK=warm1", "--force")
-        second = shared.ok("deploy", self.marked(shared, book, "v2", keep), "--app", book, "--set", "MARK=warm2")
-        old = {c.id for c in shared.containers(book) if f"-g{second['previous']}-" in c.name}
-        assert old
-        with shared.load(book) as load:
-            load.expect_switch()
-            back = shared.ok("rollback", book)
-            report = load.stop()
-        assert_nothing_lost(report)
-        assert back["release"] == second["previous"]
-        assert old <= {c.id for c in shared.containers(book)}, "a warm generation is used as it is"
-        assert self.environment(shared, book)["MARK"] == "warm1"
 
-    def test_from_kept_images_alone(self, shared: Station, book: str, two: tuple[int, int]) -> None:
-        first, _ = two
-        for container in shared.containers(book):
-            if f"-g{first}-" in container.name and container.status != "running":
-                container.remove(force=True)
+def test_rollback_to_stopped_containers(shared: Station, book: str, two: tuple[int, int]) -> None:
+    first, second = two
+    images = {r["release"]: r["images"] for r in shared.releases(book)}
+    with shared.load(book) as load:
+        load.expect_switch()
         back = shared.ok("rollback", book)
-        assert (back["status"], back["release"]) == ("live", first)
-        assert shared.get(book).version == "v1"
-        assert self.environment(shared, book)["MARK"] == "one"
+        report = load.stop()
+    assert_nothing_lost(report)
+    assert (back["status"], back["release"]) == ("live", first)
+    assert shared.get(book).version == "v1"
+    found = environment(shared, book)
+    assert (found["MARK"], found["OF"]) == ("one", "v1")
+    running = {c.labels["windlass.service"]: c.image.id for c in shared.containers(book) if c.status == "running"}
+    assert running["web"] == images[first]["web"]
+    listed = {r["release"]: r for r in shared.releases(book)}
+    assert listed[first]["live"]
+    assert not listed[second]["live"]
+    forward = shared.ok("rollback", book, "--to", second)
+    assert forward["release"] == second
+    assert environment(shared, book)["MARK"] == "two"
 
-    def test_to_what_is_not_there(self, shared: Station, book: str) -> None:
-        result = shared.run("rollback", book, "--to", 9999)
-        assert (result.code, result.error["code"]) == (7, "release_not_found")
+
+def test_rollback_from_kept_images_alone(shared: Station, book: str, two: tuple[int, int]) -> None:
+    first, second = two
+    assert shared.status(book)["live"] == second
+    for container in shared.containers(book):
+        if f"-g{first}-" in container.name and container.status != "running":
+            container.remove(force=True)
+    back = shared.ok("rollback", book)
+    assert (back["status"], back["release"]) == ("live", first)
+    assert shared.get(book).version == "v1"
+    assert environment(shared, book)["MARK"] == "one"
+
+
+def test_rollback_to_a_warm_generation(shared: Station, book: str) -> None:
+    keep = "keep_warm: 5m\n"
+    shared.ok("deploy", marked(shared, book, "v1", keep), "--app", book, "--set", "MARK=warm1", "--force")
+    second = shared.ok("deploy", marked(shared, book, "v2", keep), "--app", book, "--set", "MARK=warm2")
+    old = {c.id for c in shared.containers(book) if f"-g{second['previous']}-" in c.name}
+    assert old
+    with shared.load(book) as load:
+        load.expect_switch()
+        back = shared.ok("rollback", book)
+        report = load.stop()
+    assert_nothing_lost(report)
+    assert back["release"] == second["previous"]
+    assert old <= {c.id for c in shared.containers(book)}, "a warm generation is used as it is"
+    assert environment(shared, book)["MARK"] == "warm1"
+
+
+def test_rollback_to_what_is_not_there(shared: Station, book: str) -> None:
+    result = shared.run("rollback", book, "--to", 9999)
+    assert (result.code, result.error["code"]) == (7, "release_not_found")

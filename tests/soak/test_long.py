@@ -59,7 +59,7 @@ def test_a_hundred_kills(victim: Victim) -> None:
     moments = [(step, moment) for step in STEPS for moment in ("running", "done")]
     for turn in journal.left(KILLS):
         before, wanted = victim.station.get(victim.app).version, victim.next_version()
-        with victim.station.load(victim.app, rate=RATE) as load:
+        with victim.station.load(victim.app) as load:
             load.expect_switch()
             deployment = victim.send(wanted)
             place = kill_somewhere(victim, deployment, moments, turn)
