@@ -8,6 +8,7 @@ from tests.domain.samples import model_of
 from windlass.domain.documents import Document, parse_yaml
 from windlass.domain.errors import Detail
 from windlass.domain.insidepaths import below, inside, is_remote
+from windlass.domain.modelreader import read_model
 from windlass.domain.screening import Screen, kept_labels, screen_files, screen_model
 
 LINKS = {"link", "sub/link", "a$b"}
@@ -308,3 +309,8 @@ def test_below_and_remote() -> None:
     assert below("/srv/p", "a") is None
     assert not is_remote("./github.com/x")
     assert is_remote("github.com/x/y")
+
+
+def test_a_volume_named_by_one_letter_is_a_drive_to_compose() -> None:
+    model = read_model({"name": "x", "services": {"db": {"volumes": [{"type": "volume", "target": "d:/data"}]}}})
+    assert [d.code for d in screen_model(model, "/project", lambda name: False)] == ["mount_target_invalid"]

@@ -67,6 +67,7 @@ def screen_model(model: Model, root: str, leads_outside: LeadsOutside) -> tuple[
     document = Document("the resolved Compose file", model.raw)
     found = [*_wrong_keys(document)]
     for service in model.services.values():
+        found += _odd_targets(service)
         found += _wrong_service(service, root, leads_outside)
     for section, definitions in (("secrets", model.secrets), ("configs", model.configs)):
         for name, value in definitions.items():
@@ -74,6 +75,15 @@ def screen_model(model: Model, root: str, leads_outside: LeadsOutside) -> tuple[
             if path and _is_outside(path, root, leads_outside):
                 found.append(_outside(document.name, (section, name, "file"), path))
     return tuple(dict.fromkeys(found))
+
+
+def _odd_targets(service: Service) -> Iterator[Detail]:
+    """Compose takes a volume's name of one letter for a drive, and the rest for a path on it."""
+    for mount in service.mounts:
+        if not mount.target.startswith("/"):
+            message = f"{service.name}: {mount.target!r} is no absolute path in a container"
+            fix = "give the volume a name of more than one letter, or an absolute path"
+            yield Detail("mount_target_invalid", f"services.{service.name}.volumes", message, fix)
 
 
 def kept_labels(labels: Mapping[str, str]) -> dict[str, str]:
