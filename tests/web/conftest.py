@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
+from tests.fakes.engine import FakeEngine
 
 from windlass.adapters.clock import SystemClock
 from windlass.adapters.store.store import SqlStore, open_store
@@ -70,7 +71,7 @@ def outside(store: SqlStore, tmp_path: Path) -> Outside:
     return Outside(
         instance="test",
         store=store,
-        engine=nothing,
+        engine=FakeEngine(),
         compose=cast(Any, Dotenv()),
         git=nothing,
         trees=cast(Any, Uploads(uploads)),

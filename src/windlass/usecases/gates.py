@@ -28,7 +28,7 @@ class ContainerFailed(Failed):
     """A container ended, restarted or did not pass its probe. `report` is the 3 a.m. screen's part about it."""
 
     def __init__(self, message: str, code: str, report: Mapping[str, Any]) -> None:
-        super().__init__(message, code=code, hint=f"windlass logs {report.get('app', '')} {report.get('service', '')}")
+        super().__init__(message, code=code, hint=f"windlass events {str(report.get('app', '')).replace('--', '@')}")
         self.report = dict(report)
 
 

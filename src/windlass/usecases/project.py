@@ -97,7 +97,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     unset, blank_notes = dangerous_blanks(_uninterpolated(outside, source, blank), blank)
     shown = reading.app.replace("--", "@")
     late = screen_model(model, str(reading.folder), leads_outside)
-    found = [*late, *broken.problems, *unset, *missing_consents(wishes, known, shown)]
+    found = [*_no_services(model), *late, *broken.problems, *unset, *missing_consents(wishes, known, shown)]
     return Project(
         manifest=manifest,
         model=model,
@@ -117,6 +117,13 @@ def _resolved(outside: Outside, reading: Reading, source: ComposeSource, contrac
     except Refused as refused:
         reading.learned(contract)
         raise with_contract(refused, check_values(contract, source.values, reading.app)) from refused
+
+
+def _no_services(model: Model) -> list[Detail]:
+    if model.services:
+        return []
+    said = "the project has no service to run: none is written, or all are in profiles that were not asked for"
+    return [Detail("no_services", "services", said, "windlass deploy --profile NAME, or add a service")]
 
 
 def _not_yet(manifest: Manifest) -> tuple[str, ...]:

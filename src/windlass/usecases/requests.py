@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
         names.git_url(request.url, allow_file=True)
         if request.ref:
             names.git_ref(request.ref)
+    outside.engine.facts()
     now = outside.clock.now()
     _ensure_app(outside, app, now)
     deployment = Deployment(
@@ -74,6 +75,7 @@ def request_rollback(outside: Outside, app: str, to: int | None) -> Deployment:
     name = names.docker_name(names.app_name(app))
     known = outside.store.apps.get(name)
     target = _rollback_target(outside, known, to)
+    outside.engine.facts()
     deployment = Deployment(
         id=new_id(),
         app=name,
@@ -95,11 +97,17 @@ def cancel(outside: Outside, app: str) -> Deployment:
     unfinished = outside.store.deployments.unfinished(name)
     if not unfinished:
         raise Conflict(f"nothing is under way for {app}", code="nothing_to_cancel", hint=f"windlass status {app}")
-    deployment = unfinished[-1]
+    deployment = at_work(unfinished)
     job = outside.store.jobs.request_cancel(deployment.id)
     if job is not None and job.state == "cancelled":
         return _end_waiting(outside, deployment, DeploymentStatus.CANCELLED, "cancelled before it began")
     return outside.store.deployments.get(deployment.id)
+
+
+def at_work(unfinished: Sequence[Deployment]) -> Deployment:
+    """The one that runs; else the newest that waits."""
+    running = [d for d in unfinished if d.status is DeploymentStatus.RUNNING]
+    return (running or list(unfinished))[-1]
 
 
 def new_id() -> str:

@@ -10,6 +10,7 @@ from windlass.domain.records import App, Deployment, Event, Release, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_project, generation_project
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
+from windlass.usecases.requests import at_work
 from windlass.usecases.routes import default_host, is_only_hostless
 from windlass.usecases.undertaking import load_kept
 
@@ -99,7 +100,7 @@ def status_document(outside: Outside, app: str) -> dict[str, Any]:
         "running": known.running,
         "services": [],
         "routes": _routes(outside, known.name, known.live) if known.live is not None else [],
-        "deployment": describe_deployment(outside, unfinished[-1]) if unfinished else None,
+        "deployment": describe_deployment(outside, at_work(unfinished)) if unfinished else None,
         "warm": known.warm,
         "engine": "ok",
     }
@@ -138,7 +139,7 @@ def _state(strategy: str, containers: list[Container], wanted: int) -> str:
     if strategy == "job":
         return "done" if not containers or all(c.exit_code == 0 for c in containers) else "failed"
     running = [c for c in containers if c.state == "running"]
-    if len(running) >= wanted:
+    if wanted and len(running) >= wanted:
         return "running"
     return "degraded" if running else "stopped"
 
@@ -168,7 +169,7 @@ def _app(outside: Outside, app: App) -> dict[str, Any]:
         "live": app.live,
         "running": app.running,
         "url": routes[0]["url"] if routes else "",
-        "deployment": unfinished[-1].status.value if unfinished else None,
+        "deployment": at_work(unfinished).status.value if unfinished else None,
         "created_at": app.created_at,
     }
 
