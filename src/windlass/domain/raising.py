@@ -37,7 +37,7 @@ from windlass.domain.release import (
 )
 
 JOB_WITHIN_S = 600.0
-GLANCE_S = 0.3
+GLANCE_S = 0.0
 
 
 def own_networks(new: Snapshot) -> list[Operation]:
