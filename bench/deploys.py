@@ -56,8 +56,8 @@ def _turn(home: Station, app: str, version: str, *words: object) -> Turn:
         report = load.stop()
     live = document["created_at"] + document["live_seconds"] - started
     assert served_since(report, started, version) is not None, report.version_changes
-    switch = next(s["seconds"] for s in document["steps"] if s["name"] == "switch")
-    return Turn(live, ended - started, report, switch)
+    parts = next(s["parts"] for s in document["steps"] if s["name"] == "switch")
+    return Turn(live, ended - started, report, next(p["seconds"] for p in parts if p["name"] == "edge"))
 
 
 def _overhead(figures: Figures, home: Station, app: str) -> None:

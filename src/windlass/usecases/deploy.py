@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from windlass.domain.errors import Cancelled, Failed, OutOfReach, WindlassError
-from windlass.domain.plan import Operation, Plan, RemoveGeneration
+from windlass.domain.plan import Operation, Plan, RemoveGeneration, SwitchRoutes
 from windlass.domain.records import Deployment, ReleaseState, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus
 from windlass.ports.outside import Outside
@@ -54,6 +54,7 @@ class Attempt:
     work: Undertaking
     plan: Plan | None = None
     current: str = "source"
+    switched_at: float | None = None  # when the edge had confirmed the new routes
     preparation: Preparation | None = field(default=None)
 
 
@@ -201,6 +202,8 @@ def _act(attempt: Attempt, operations: tuple[Operation, ...], record: list[StepR
         attempt.control.check()
         with attempt.journal.part(record, _part_name(operation)):
             carry_out(attempt.work, operation)
+        if isinstance(operation, SwitchRoutes):
+            attempt.switched_at = attempt.outside.clock.now()
 
 
 def _part_name(operation: Operation) -> str:
@@ -229,7 +232,7 @@ def _mark_live(attempt: Attempt) -> None:
     """The release is what the app is now; recorded before the step is, so that a crash between finds it live."""
     outside, deployment = attempt.outside, attempt.deployment
     now = outside.clock.now()
-    live_at = deployment.live_at or now
+    live_at = deployment.live_at or attempt.switched_at or now
     attempt.deployment = outside.store.deployments.update(deployment.id, live_at=live_at)
     if deployment.release is not None:
         outside.store.apps.update(deployment.app, live=deployment.release, running=True, warm=None, stopped_services=())
