@@ -11,6 +11,7 @@ from tests.e2e.truth import assert_untouched
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
+QUICK = {"windlass.yaml": "verify: {bake: 1s}\n"}
 BUILD = "services:\n  web:\n    expose: ['80']\n    build:\n      context: .\n"
 CONTEXTS = BUILD + "      additional_contexts: {more: 'docker-image://nginx:alpine'}\n"
 BIND_VOLUME = "volumes: {vol: {driver_opts: {type: none, o: bind, device: /}}}\n"
@@ -83,7 +84,7 @@ def test_the_repository_cannot_consent(shared: Station) -> None:
 def test_anothers_network_and_volume(shared: Station) -> None:
     owner, thief = shared.app("owner"), shared.app("thief")
     compose = WEB + "  db: {image: 'redis:7-alpine', volumes: ['data:/data']}\nvolumes: {data: }\n"
-    shared.deploy(write(shared.folder / owner, {"compose.yaml": compose}), owner)
+    shared.deploy(write(shared.folder / owner, {"compose.yaml": compose, **QUICK}), owner)
     stolen = web("volumes: ['data:/data']", "networks: [net]") + (
         f"volumes: {{data: {{external: true, name: {owner}_data}}}}\n"
         f"networks: {{net: {{external: true, name: {owner}_default}}}}\n"
@@ -100,10 +101,10 @@ def test_anothers_network_and_volume(shared: Station) -> None:
 def test_labels_of_an_image_are_no_ownership(shared: Station) -> None:
     """An image and a user's labels that say windlass.app=other leave both apps what they are."""
     other, app = shared.app("other"), shared.app("labels")
-    shared.deploy(write(shared.folder / other, {"compose.yaml": WEB}), other)
+    shared.deploy(write(shared.folder / other, {"compose.yaml": WEB, **QUICK}), other)
     dockerfile = f"FROM nginx:alpine\nLABEL windlass.app={other} windlass.instance=foreign windlass.release=1\n"
     compose = BUILD + f"    labels: {{windlass.app: {other}, windlass.service: x}}\n"
-    shared.deploy(write(shared.folder / app, {"compose.yaml": compose, "Dockerfile": dockerfile}), app)
+    shared.deploy(write(shared.folder / app, {"compose.yaml": compose, "Dockerfile": dockerfile, **QUICK}), app)
     (container,) = shared.serving(app, "web")
     assert container.labels["windlass.app"] == app
     assert container.labels["windlass.instance"] == shared.instance

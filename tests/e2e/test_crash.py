@@ -68,6 +68,7 @@ def test_the_edge_while_windlass_is_down(home: Station, alone: str) -> None:
 
 def test_an_edge_that_was_removed_is_made_again(home: Station, alone: str) -> None:
     next(c for c in home.containers() if "edge" in c.name).remove(force=True)
+    home.up()  # at once; by itself within half a minute
     assert eventually(lambda: home.get(alone).status == 200, 60)
 
 

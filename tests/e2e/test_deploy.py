@@ -76,7 +76,7 @@ def test_a_bad_version_is_taken_back(shared: Station, book: str, version: str) -
     assert good.code == 0, str(good)
     live = shared.status(book)["live"]
     expected = BAD[version]
-    folder = guestbook(shared.folder / book, version, str(expected["bake"]), within="15s")
+    folder = guestbook(shared.folder / book, version, str(expected["bake"]), within="10s")
     if version == "bad-late-crash":  # late enough for a busy machine to have switched before
         edit(folder / "guestbook" / "boot.py", "CRASH_AFTER = 3.0", "CRASH_AFTER = 10.0")
     with shared.load(book) as load:
