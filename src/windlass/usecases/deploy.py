@@ -18,7 +18,8 @@ from windlass.usecases.gates import ContainerFailed
 from windlass.usecases.journal import Journal
 from windlass.usecases.observation import generations
 from windlass.usecases.patience import wait_for_engine
-from windlass.usecases.preparation import Preparation, Unchanged, prepare_step
+from windlass.usecases.preparation import Preparation, Unchanged
+from windlass.usecases.preparing import prepare_step
 from windlass.usecases.report import build_report, failure_report
 from windlass.usecases.reviving import revive
 from windlass.usecases.undertaking import Undertaking, load_kept, save_kept

@@ -12,9 +12,9 @@ from windlass.domain.release import Placement, Probe, ProbeKind, Route, Strategy
 from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
 from windlass.usecases.building import local_hints
+from windlass.usecases.designing import Design, design_release
 from windlass.usecases.grants import deliveries
 from windlass.usecases.preflight import preflight, strangers
-from windlass.usecases.preparation import Design, design_release
 from windlass.usecases.project import Project, Reading, read_project
 from windlass.usecases.reconcile import Always
 from windlass.usecases.requests import DeployRequest

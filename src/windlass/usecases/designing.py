@@ -1,0 +1,90 @@
+"""Where every service of a project goes, how it is asked whether it is ready, and what leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from windlass.domain.errors import Detail, NotFound, Refused
+from windlass.domain.filebinds import BindKind
+from windlass.domain.imagehints import ImageHints
+from windlass.domain.placement import Placing, place
+from windlass.domain.probing import probe_for
+from windlass.domain.release import Placement, Probe, Route
+from windlass.domain.routing import Routing, default_routes, routes_from_manifest, taken_hosts
+from windlass.usecases.binds import Bind, kinds, questions
+from windlass.usecases.project import Project
+from windlass.usecases.routes import default_host
+from windlass.usecases.undertaking import Undertaking, load_kept
+
+
+@dataclass(frozen=True)
+class Design:
+    """Where every service goes and what leads to it."""
+
+    placing: Placing
+    routes: tuple[Route, ...]
+    probes: Mapping[str, Probe]
+    bind_kinds: Mapping[tuple[str, str], BindKind]
+    problems: tuple[Detail, ...]
+
+
+def design_release(
+    work: Undertaking,
+    project: Project,
+    binds: tuple[Bind, ...],
+    known: Mapping[str, ImageHints],
+    complete: bool = False,
+) -> Design:
+    """Place, probe and route. `complete`: every image is known, so what cannot be found out now is a problem."""
+    outside, app = work.outside, work.app
+    consents = outside.store.consents.all(app)
+    overrides = project.manifest.strategies
+    first = place(project.model, overrides, known)
+    found_kinds = kinds(binds, {p.service: p for p in first.placements}, consents)
+    placing = place(project.model, overrides, known, found_kinds)
+    placements = {p.service: p for p in placing.placements}
+    found_kinds = kinds(binds, placements, consents)
+    problems = [*placing.problems, *questions(binds, found_kinds, app)]
+    routing = _routing(project, placing, known)
+    problems += [p for p in routing.problems if complete or p.code not in ("route_port_unknown", "route_unclear")]
+    problems += taken_hosts(app, routing.routes, _owners(work))
+    probes, wrong = _probes(project, placements, known, complete)
+    return Design(placing, routing.routes, probes, found_kinds, (*problems, *wrong))
+
+
+def _routing(project: Project, placing: Placing, known: Mapping[str, ImageHints]) -> Routing:
+    written = project.manifest.route_list()
+    if written is not None:
+        return routes_from_manifest(written, project.model, placing.placements, known)
+    return default_routes(project.model, placing.placements, known)
+
+
+def _probes(
+    project: Project, placements: Mapping[str, Placement], known: Mapping[str, ImageHints], complete: bool
+) -> tuple[dict[str, Probe], list[Detail]]:
+    found: dict[str, Probe] = {}
+    problems: list[Detail] = []
+    for name, service in project.model.services.items():
+        try:
+            declared = project.manifest.probe(name)
+            found[name] = probe_for(service, declared, known.get(name, ImageHints()), placements[name].role)
+        except Refused as refused:
+            if complete:
+                problems += refused.details
+    return found, problems
+
+
+def _owners(work: Undertaking) -> dict[str, str]:
+    """Host -> app, of every other live app."""
+    owners: dict[str, str] = {}
+    for other in work.outside.store.apps.all():
+        if other.name != work.app and other.live is not None:
+            try:
+                routes = load_kept(work.outside, other.name, other.live).snapshot.routes
+            except NotFound:
+                continue
+            own = default_host(other.name, work.outside.domain)
+            owners |= {r.host or own: other.name for r in routes}
+            owners[own] = other.name
+    return owners

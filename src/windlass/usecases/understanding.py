@@ -1,0 +1,75 @@
+"""The first two steps: fetch the source, and understand it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from windlass.domain.contract import Contract
+from windlass.domain.errors import Refused
+from windlass.domain.records import StepRecord
+from windlass.usecases.binds import local_binds
+from windlass.usecases.contracts import OPTION, pack_contract
+from windlass.usecases.grants import deliveries, secret_files
+from windlass.usecases.preparation import Preparation, cancelled
+from windlass.usecases.project import ENV_FILE, Project, Reading, read_project
+from windlass.usecases.variables import PRIVATE, given_values, held_values, hold_more, redactor_of
+
+
+def fetch_source(prep: Preparation, record: list[StepRecord]) -> None:
+    outside, deployment, options = prep.work.outside, prep.deployment, prep.deployment.options
+    app = outside.store.apps.get(deployment.app)
+    source = str(options.get("url") or "upload")
+    release = outside.store.releases.add(app.name, outside.clock.now(), source, str(options.get("ref") or ""))
+    prep.number = release.number
+    outside.store.deployments.update(deployment.id, release=release.number, previous=app.live)
+    prep.deployment = outside.store.deployments.get(deployment.id)
+    folder = outside.trees.source(app.name, release.number)
+    if options.get("source_kind") == "git":
+        url = held_values(outside, deployment.id).get(PRIVATE + "git.url") or str(options["url"])
+        commit = outside.git.fetch(url, str(options.get("ref") or ""), folder, cancelled=cancelled(prep))
+        sha = commit.sha
+    else:
+        outside.trees.unpack(Path(str(options["upload"])), folder)
+        outside.trees.discard(Path(str(options["upload"])))
+        sha = str(options.get("commit") or "")
+    outside.store.releases.update(app.name, release.number, commit=sha)
+
+
+def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
+    outside, deployment = prep.work.outside, prep.deployment
+    folder = outside.trees.source(deployment.app, prep.number)
+    stored = outside.store.variables.all(deployment.app)
+    reading = Reading(
+        app=deployment.app,
+        folder=folder,
+        compose=tuple(deployment.options.get("compose") or ()),
+        profiles=tuple(deployment.options.get("profiles") or ()),
+        values=given_values(outside, deployment.id),
+        stored=stored,
+        first=outside.store.apps.get(deployment.app).live is None,
+        learned=lambda contract: _keep_contract(prep, contract),
+    )
+    prep.project = read_project(outside, reading)
+    hold_more(outside, deployment.id, prep.project.imported)
+    prep.journal.redactor = redactor_of(prep.project.values)
+    _keep_wishes(prep, prep.project)
+    prep.binds = local_binds(outside, prep.project.model, folder)
+    prep.problems += prep.project.problems
+    try:
+        prep.files = deliveries(outside, prep.project.model, prep.project.values)
+    except Refused as refused:
+        prep.problems += refused.details
+    for path in (folder / ENV_FILE, *secret_files(prep.project.model)):
+        outside.trees.forget(path)
+    outside.store.releases.update(deployment.app, prep.number, tree=outside.trees.digest(folder))
+
+
+def _keep_contract(prep: Preparation, contract: Contract) -> None:
+    options = {**prep.deployment.options, OPTION: pack_contract(contract)}
+    prep.deployment = prep.work.outside.store.deployments.update(prep.deployment.id, options=options)
+
+
+def _keep_wishes(prep: Preparation, project: Project) -> None:
+    wishes = [{"item": w.item, "service": w.service, "message": w.message} for w in project.wishes]
+    options = {**prep.deployment.options, "wishes": wishes}
+    prep.deployment = prep.work.outside.store.deployments.update(prep.deployment.id, options=options)
