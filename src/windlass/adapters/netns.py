@@ -23,7 +23,7 @@ def why_closed(pid: int, container: str) -> str:
         return "windlass does not run as root"
     try:
         is_here = pid > 1 and container in Path(f"/proc/{pid}/cgroup").read_text()
-        # In a control group namespace of its own the path says nothing; the host name that the engine gives does.
+        # In a control group namespace the path is a mere /; the files that the engine mounts carry the ID all the same.
         is_here = is_here or (pid > 1 and container in Path(f"/proc/{pid}/mountinfo").read_text())
     except OSError:
         is_here = False
