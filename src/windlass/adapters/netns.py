@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 from collections.abc import Callable
@@ -34,9 +33,7 @@ def enter_network(pid: int) -> None:
     """Move the calling thread, and threads that it starts, into the network of this process. Raises OSError."""
     descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if libc().setns(descriptor, _NEW_NETWORK) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        call_kernel("setns", descriptor, _NEW_NETWORK)
     finally:
         os.close(descriptor)
 
@@ -64,6 +61,10 @@ def make_within(pid: int, make: Callable[[], _Made]) -> _Made:
     return made[0]
 
 
-def libc() -> ctypes.CDLL:
-    """The C library, whose calls tell what went wrong by `ctypes.get_errno`."""
-    return ctypes.CDLL(None, use_errno=True)
+def call_kernel(name: str, *arguments: int | bytes | None) -> None:
+    """A call of the C library that answers 0 when it worked. Raises OSError."""
+    import ctypes  # seldom needed, and a megabyte
+
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
