@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+
+from windlass.domain.errors import NotFound
 
 _NEW_NETWORK = 0x40000000
 
@@ -30,35 +32,33 @@ def why_closed(pid: int, container: str) -> str:
 
 
 def enter_network(pid: int) -> None:
-    """Move the calling thread, and threads that it starts, into the network of this process. Raises OSError."""
-    descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    """Move the calling thread, and threads that it starts, into the network of this process.
+
+    Raises NotFound when it is gone, OSError when it may not be entered.
+    """
+    try:
+        descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise NotFound(f"process {pid} is gone", code="process_gone") from error
     try:
         call_kernel("setns", descriptor, _NEW_NETWORK)
     finally:
         os.close(descriptor)
 
 
-def make_within(pid: int, make: Callable[[], _Made]) -> _Made:
-    """What `make` gives, called in the network of this process: a socket that it opens stays there.
+def inside(pid: int, work: Callable[[], _Made]) -> _Made:
+    """What `work` gives, done in the network of this process: a socket that it opens stays there.
 
-    Raises OSError, also of `make`.
+    Raises NotFound when the process is gone, OSError when it may not be entered, and what `work` raises.
     """
-    made: list[_Made] = []
-    failed: list[OSError] = []
 
-    def work() -> None:
-        try:
-            enter_network(pid)
-            made.append(make())
-        except OSError as error:
-            failed.append(error)
+    def there() -> _Made:
+        enter_network(pid)
+        return work()
 
-    thread = threading.Thread(target=work, name="netns")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return made[0]
+    # A thread of its own, which ends: this one stays where it is.
+    with ThreadPoolExecutor(1, "netns") as thread:
+        return thread.submit(there).result()
 
 
 def call_kernel(name: str, *arguments: int | bytes | None) -> None:
