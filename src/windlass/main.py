@@ -171,6 +171,7 @@ class ControlPlane:
     def _go(self, outside: Outside, worker: Worker) -> None:
         """Everything beside the API; begun when that answers."""
         from windlass.adapters.owner import owner_alive
+        from windlass.usecases.keys import resume_rotation
         from windlass.usecases.reconcile import Reconciler
         from windlass.usecases.removal import resume
 
@@ -179,6 +180,7 @@ class ControlPlane:
         reconciler = Reconciler(outside)
         self._in_background("reconciler", lambda: reconciler.run(self._stopping.is_set))
         threading.Thread(target=resume, args=(outside,), name="removals", daemon=True).start()
+        threading.Thread(target=resume_rotation, args=(outside,), name="key", daemon=True).start()
         self._in_background("edge", lambda: self._keep_edge(outside.edge))
 
     def _in_background(self, name: str, work: Callable[[], None]) -> None:

@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
-import secrets
-import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from windlass.domain.errors import OutOfReach, Refused
+from windlass.adapters.keyfile import KEY_BYTES, KeyFile
+from windlass.domain.errors import Refused
 
 _FORMAT = b"\x01"
-_KEY_BYTES = 32
 _ID_BYTES = 4
 _NONCE_BYTES = 12
+
+PREFIX_BYTES = len(_FORMAT) + _ID_BYTES
+
+
+@dataclass(frozen=True)
+class _Ring:
+    """`keys`: those of the file, the first seals. `ciphers` may know more: keys that nothing should need any more."""
+
+    keys: tuple[bytes, ...]
+    ciphers: Mapping[bytes, AESGCM]
+
+    @property
+    def current(self) -> bytes:
+        return _key_id(self.keys[0])
 
 
 class Vault:
     """AES-256-GCM under the first of its keys; the others open what was sealed before a rotation.
 
     A sealed value is: format byte, key id, nonce, ciphertext. The label is authenticated with it, so that a value
-    that was moved to another row does not open.
+    that was moved to another row does not open. Without a `file` its keys live as long as it does.
     """
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
-        self._current = _key_id(keys[0])
+    def __init__(self, keys: Sequence[bytes], file: KeyFile | None = None) -> None:
+        self._file = file
+        self._ring = _ring(keys, {})
 
     def seal(self, plain: bytes, label: str) -> bytes:
+        """To be stored in the write transaction in which it is sealed: a key is dropped when no row needs it."""
+        ring = self._ring
         nonce = os.urandom(_NONCE_BYTES)
-        body = self._ciphers[self._current].encrypt(nonce, plain, label.encode())
-        return _FORMAT + self._current + nonce + body
+        body = ring.ciphers[ring.current].encrypt(nonce, plain, label.encode())
+        return _FORMAT + ring.current + nonce + body
 
     def open(self, sealed: bytes, label: str) -> bytes:
         """Raises Refused (code sealed_unreadable) for another key or a value that was changed or moved."""
         key_id, nonce, body = _split(sealed)
-        cipher = self._ciphers.get(key_id)
+        cipher = self._ring.ciphers.get(key_id)
         try:
             if cipher is not None:
                 return cipher.decrypt(nonce, body, label.encode())
@@ -50,7 +63,66 @@ class Vault:
         raise _unreadable(label)
 
     def has_key_of(self, sealed: bytes) -> bool:
-        return _split(sealed)[0] in self._ciphers
+        return _split(sealed)[0] in self._ring.ciphers
+
+    # --- its keys --------------------------------------------------------------------------------------------------
+
+    @property
+    def prefix(self) -> bytes:
+        """What every value begins with that is sealed now."""
+        return _FORMAT + self._ring.current
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals: a hash, which tells nothing of the key."""
+        return self._ring.current.hex()
+
+    @property
+    def older(self) -> tuple[str, ...]:
+        """The ids of the other keys in the file: there are some while a rotation is under way."""
+        return tuple(_key_id(key).hex() for key in self._ring.keys[1:])
+
+    def add_key(self) -> None:
+        """From now on a new key seals; it is safe on the disk before it seals anything.
+
+        Raises Refused master_key_changed when somebody put another file in its place, OutOfReach.
+        """
+        keys = self._keys_on_disk()
+        known = {_key_id(key) for key in keys}
+        new = os.urandom(KEY_BYTES)
+        while _key_id(new) in known:
+            new = os.urandom(KEY_BYTES)
+        self._keep([new, *keys])
+
+    def drop_older(self) -> None:
+        """Only the key that seals is kept. Whoever is reading an older value just now can open it still."""
+        self._keep(self._ring.keys[:1])
+
+    def changed_at(self) -> float | None:
+        return self._file.changed_at() if self._file else None
+
+    def check_file(self) -> None:
+        """Raises what keeps a next start from opening the values."""
+        if self._file and not self._file.exists():
+            raise _missing(self._file.path, "what runs goes on, but a next start will be refused")
+        self._keys_on_disk()
+
+    def _keys_on_disk(self) -> Sequence[bytes]:
+        if self._file is None or not self._file.exists():
+            return self._ring.keys
+        keys = self._file.read()
+        if self._ring.keys[0] not in keys:
+            raise Refused(
+                f"{self._file.path} is not the file that windlass was started with: its key is not in it",
+                code="master_key_changed",
+                hint=f"put the former {self._file.path} back",
+            )
+        return keys
+
+    def _keep(self, keys: Sequence[bytes]) -> None:
+        if self._file is not None:
+            self._file.replace(keys)
+        self._ring = _ring(keys, self._ring.ciphers)
 
 
 def open_vault(key_file: Path, sealed: Sequence[bytes] = ()) -> Vault:
@@ -58,90 +130,24 @@ def open_vault(key_file: Path, sealed: Sequence[bytes] = ()) -> Vault:
 
     `sealed` are samples of what the database holds: with any, a missing or foreign key is refused, not replaced.
     """
-    if not key_file.exists():
+    file = KeyFile(key_file)
+    if not file.exists():
         if sealed:
-            raise Refused(
-                f"the database holds encrypted values, but their key {key_file} is missing; nothing was changed",
-                code="master_key_missing",
-                hint=f"put {key_file} back from your backup; it must belong to the user that runs windlass, mode 0600",
-            )
-        _make_key(key_file)
-    vault = Vault(_read_keys(key_file))
+            raise _missing(key_file, "nothing was changed")
+        file.make()
+    vault = Vault(file.read(), file)
     if not all(vault.has_key_of(sample) for sample in sealed):
         raise Refused(
             f"{key_file} is not the key of this database; nothing was changed",
             code="master_key_wrong",
             hint="put the key and the database of the same home back together",
         )
+    file.forget_unfinished()
     return vault
 
 
-def _make_key(key_file: Path) -> None:
-    """Complete on the disk before it has its name: a crash leaves no half a key, and a key is never overwritten."""
-    temporary = key_file.with_name(f"{key_file.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, key_file)
-        except FileExistsError:
-            return  # another start was faster: its key counts
-        finally:
-            temporary.unlink()
-        _sync_folder(key_file.parent)
-    except OSError as error:
-        raise OutOfReach(
-            f"the key file {key_file} cannot be made: {error.strerror}",
-            code="master_key_unwritable",
-            hint=f"check that {key_file.parent} exists and belongs to the user that runs windlass",
-        ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read_keys(key_file: Path) -> list[bytes]:
-    """One key per line in base64, the current one first."""
-    try:
-        descriptor = os.open(key_file, os.O_RDONLY | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(file.fileno())
-            if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid not in (0, os.geteuid()):
-                raise Refused(
-                    f"the key file {key_file} can be read by others (mode {stat.S_IMODE(found.st_mode):04o})",
-                    code="master_key_open",
-                    hint=f"chmod 600 {key_file} and make sure that it belongs to the user that runs windlass",
-                )
-            lines = file.read(65536).split()
-    except OSError as error:
-        raise OutOfReach(
-            f"the key file {key_file} cannot be read: {error.strerror}",
-            code="master_key_unreadable",
-            hint="start windlass as the user that owns it",
-        ) from error
-    return _decode(lines, key_file)
-
-
-def _decode(lines: Sequence[bytes], key_file: Path) -> list[bytes]:
-    try:
-        keys = [base64.b64decode(line, validate=True) for line in lines]
-    except binascii.Error:
-        keys = []
-    if not keys or any(len(key) != _KEY_BYTES for key in keys):
-        raise Refused(
-            f"the key file {key_file} is damaged: it must hold 32 bytes in base64 per line",
-            code="master_key_damaged",
-            hint=f"put {key_file} back from your backup",
-        )
-    return keys
+def _ring(keys: Sequence[bytes], known: Mapping[bytes, AESGCM]) -> _Ring:
+    return _Ring(tuple(keys), {**known, **{_key_id(key): AESGCM(key) for key in keys}})
 
 
 def _key_id(key: bytes) -> bytes:
@@ -149,11 +155,18 @@ def _key_id(key: bytes) -> bytes:
 
 
 def _split(sealed: bytes) -> tuple[bytes, bytes, bytes]:
-    nonce_at = len(_FORMAT) + _ID_BYTES
-    body_at = nonce_at + _NONCE_BYTES
+    body_at = PREFIX_BYTES + _NONCE_BYTES
     if sealed[: len(_FORMAT)] != _FORMAT:
         return b"", b"", b""
-    return sealed[len(_FORMAT) : nonce_at], sealed[nonce_at:body_at], sealed[body_at:]
+    return sealed[len(_FORMAT) : PREFIX_BYTES], sealed[PREFIX_BYTES:body_at], sealed[body_at:]
+
+
+def _missing(key_file: Path, what_now: str) -> Refused:
+    return Refused(
+        f"the database holds encrypted values, but their key {key_file} is missing; {what_now}",
+        code="master_key_missing",
+        hint=f"put {key_file} back from your backup; it must belong to the user that runs windlass, mode 0600",
+    )
 
 
 def _unreadable(label: str) -> Refused:

@@ -40,6 +40,7 @@ COMMANDS = {
     "remove": "operate",
     "env": "variables",
     "consent": "consent",
+    "key": "key",
 }
 
 _LEFT = 130

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from windlass.domain.records import App, Deployment, Event, Job, Lease, Release, ReleaseState, Resource, StepRecord
@@ -146,6 +148,61 @@ class Variables(Protocol):
     def unset(self, app: str, names: Sequence[str]) -> None: ...
 
 
+@dataclass(frozen=True)
+class SealedPlace:
+    """An encrypted value: its table and row, and `words` that tell it to people."""
+
+    table: str
+    key: tuple[str | int, ...]
+    words: str
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """Ids of the master keys, which tell nothing of the keys: the `current` one seals, `older` ones open still.
+
+    `counts`: id -> values under it, also of a key that is not here. `changed_at`: of the key file.
+    """
+
+    current: str
+    older: tuple[str, ...]
+    counts: Mapping[str, int]
+    changed_at: float | None = None
+
+
+class Keys(Protocol):
+    """The master keys, and everything they protect. At every moment each value opens under a key of the key file."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """For a rotation: raises Conflict rotation_running when one is at work in this process."""
+        ...
+
+    def use(self) -> KeyUse: ...
+    def is_rotating(self) -> bool:
+        """Whether older keys are in the key file; asks no database."""
+        ...
+
+    def check_file(self) -> None:
+        """Raises Refused or OutOfReach with what keeps a next start from opening the values."""
+        ...
+
+    def add(self) -> None:
+        """A new key seals from now on. It is safe on the disk when this returns. Raises Refused, OutOfReach."""
+        ...
+
+    def stale(self) -> list[SealedPlace]:
+        """Every value that is not under the current key."""
+        ...
+
+    def reseal(self, places: Sequence[SealedPlace]) -> list[SealedPlace]:
+        """Under the current key, in one transaction; gives those that do not open."""
+        ...
+
+    def drop_unused(self) -> bool:
+        """Forget the older keys, unless a value is left under another key than the current one: False."""
+        ...
+
+
 class Consents(Protocol):
     def all(self, app: str) -> dict[str, float]: ...
     def give(self, app: str, items: Sequence[str], at: float) -> None: ...
@@ -176,4 +233,6 @@ class Store(Protocol):
     def consents(self) -> Consents: ...
     @property
     def resources(self) -> Resources: ...
+    @property
+    def keys(self) -> Keys: ...
     def ready(self) -> bool: ...

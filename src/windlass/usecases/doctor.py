@@ -186,6 +186,18 @@ def _database(outside: Outside) -> Iterator[Finding]:
         yield Finding("database", FAILED, "it does not answer: no deployment can begin; the apps go on", "windlass up")
 
 
+def _key(outside: Outside) -> Iterator[Finding]:
+    keys = outside.store.keys
+    if keys.is_rotating():
+        use = keys.use()
+        left = sum(use.counts.get(id, 0) for id in use.older)
+        told = f"its rotation is unfinished: {left} values are under an older one still"
+        yield Finding("master key", WARNING, told, "windlass key rotate")
+    keys.check_file()
+    if not keys.is_rotating():
+        yield Finding("master key", OK, "its file is there, and nobody else can read it")
+
+
 # --- what does not belong --------------------------------------------------------------------------------------------
 
 
@@ -244,5 +256,6 @@ _CHECKS: dict[str, Check] = {
     "address pool": _pool,
     "clock": _clock,
     "database": _database,
+    "master key": _key,
     "containers": _strays,
 }

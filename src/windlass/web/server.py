@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from windlass import __version__
 from windlass.domain.errors import Detail, NotFound, OutOfReach, Usage, WindlassError
 from windlass.ports.outside import Outside
-from windlass.web import api_apps, api_deployments, api_logs, api_variables
+from windlass.web import api_apps, api_deployments, api_keys, api_logs, api_variables
 from windlass.web.feed import Feed
 from windlass.web.inputs import World
 from windlass.web.options import WebOptions
@@ -85,7 +85,7 @@ def build_app(outside: Outside, options: WebOptions) -> FastAPI:
     app.state.options = options
     app.state.feed = Feed(outside.store.events)
     app.include_router(open_router)
-    for module in (api_apps, api_deployments, api_variables, api_logs):
+    for module in (api_apps, api_deployments, api_variables, api_logs, api_keys):
         app.include_router(module.router, prefix=API)
     app.include_router(control_router, prefix=API)
     app.add_exception_handler(WindlassError, _answer)

@@ -12,6 +12,7 @@ from windlass.adapters.store.apps import no_such_app
 from windlass.adapters.store.bell import Bell
 from windlass.adapters.store.database import Database
 from windlass.adapters.store.rows import changed, plain, to_record, to_row
+from windlass.adapters.store.sealed import held_label
 from windlass.adapters.store.tables import apps, deployments, jobs, steps
 from windlass.adapters.store.tables import held as secrets
 from windlass.adapters.vault import Vault
@@ -44,7 +45,7 @@ class SqlDeployments:
     def held(self, id: str) -> bytes:
         with self._database.read() as connection:
             sealed = connection.execute(select(secrets.c.sealed).where(secrets.c.deployment == id)).scalar()
-        return b"" if sealed is None else self._vault.open(sealed, _label(id))
+        return b"" if sealed is None else self._vault.open(sealed, held_label(id))
 
     def hold(self, id: str, held: bytes) -> None:
         """In place of what was held before. Raises NotFound."""
@@ -107,11 +108,7 @@ class SqlDeployments:
 
     def _hold(self, connection: Connection, id: str, held: bytes) -> None:
         connection.execute(delete(secrets).where(secrets.c.deployment == id))
-        connection.execute(insert(secrets).values(deployment=id, sealed=self._vault.seal(held, _label(id))))
-
-
-def _label(id: str) -> str:
-    return f"held:{id}:values"
+        connection.execute(insert(secrets).values(deployment=id, sealed=self._vault.seal(held, held_label(id))))
 
 
 def _check_there(connection: Connection, id: str) -> None:

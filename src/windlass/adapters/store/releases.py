@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from windlass.adapters.store.apps import no_such_app
 from windlass.adapters.store.database import Database
 from windlass.adapters.store.rows import changed, to_record, to_row
+from windlass.adapters.store.sealed import snapshot_label
 from windlass.adapters.store.tables import apps, releases, snapshots
 from windlass.adapters.vault import Vault
 from windlass.domain.errors import NotFound
@@ -60,9 +61,10 @@ class SqlReleases:
 
     def save_snapshot(self, app: str, number: int, document: bytes) -> None:
         """Raises NotFound when there is no such release. Saving again replaces it."""
-        sealed = self._vault.seal(zlib.compress(document), _label(app, number))
+        packed = zlib.compress(document)
         with self._database.write() as connection:
             _get(connection, app, number)
+            sealed = self._vault.seal(packed, snapshot_label(app, number))
             connection.execute(delete(snapshots).where(snapshots.c.app == app, snapshots.c.number == number))
             connection.execute(insert(snapshots).values(app=app, number=number, sealed=sealed))
 
@@ -74,11 +76,7 @@ class SqlReleases:
             raise NotFound(
                 f"release {number} of {app} has no snapshot", code="snapshot_not_found", hint=f"windlass releases {app}"
             )
-        return zlib.decompress(self._vault.open(sealed, _label(app, number)))
-
-
-def _label(app: str, number: int) -> str:
-    return f"snapshots:{app}:{number}"
+        return zlib.decompress(self._vault.open(sealed, snapshot_label(app, number)))
 
 
 def _is(app: str, number: int) -> Any:

@@ -13,9 +13,10 @@ from windlass.adapters.store.database import Database, open_database
 from windlass.adapters.store.deployments import SqlDeployments
 from windlass.adapters.store.events import SqlEvents
 from windlass.adapters.store.jobs import SqlJobs
+from windlass.adapters.store.keys import SqlKeys
 from windlass.adapters.store.releases import SqlReleases
 from windlass.adapters.store.resources import SqlResources
-from windlass.adapters.store.tables import held, snapshots, variables
+from windlass.adapters.store.sealed import SEALED
 from windlass.adapters.store.variables import SqlVariables
 from windlass.adapters.vault import Vault, open_vault
 
@@ -34,6 +35,7 @@ class SqlStore:
         self.variables = SqlVariables(database, vault)
         self.consents = SqlConsents(database)
         self.resources = SqlResources(database)
+        self.keys = SqlKeys(database, vault)
 
     def ready(self) -> bool:
         return self._database.is_there()
@@ -59,5 +61,6 @@ def open_store(url: str, key_file: Path) -> SqlStore:
 def _sealed_samples(database: Database) -> list[bytes]:
     """One encrypted value of each table that has some."""
     with database.read() as connection:
-        found = [connection.execute(select(table.c.sealed).limit(1)).scalar() for table in (variables, snapshots, held)]
+        queries = (select(one.table.c.sealed).limit(1) for one in SEALED.values())
+        found = [connection.execute(query).scalar() for query in queries]
     return [sealed for sealed in found if sealed is not None]
