@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from windlass.domain import manifest, names
+from windlass.domain import manifest, manifestverify, names
 from windlass.domain.documents import Document, parse_yaml
 from windlass.domain.errors import Detail, refuse
 from windlass.domain.manifest import FILE, Manifest
@@ -25,10 +25,10 @@ _SHAPES: dict[tuple[str, ...], type[BaseModel]] = {
     ("services", "*", "probe"): manifest.ProbeRule,
     ("env", "*"): manifest.EnvRule,
     ("test", "*"): manifest.JobRule,
-    ("release", "*"): manifest.JobRule,
-    ("verify",): manifest.Verify,
-    ("verify", "steps", "*"): manifest.VerifyStep,
-    ("verify", "steps", "*", "expect"): manifest.Expectation,
+    ("release", "*"): manifest.ReleaseRule,
+    ("verify",): manifestverify.Verify,
+    ("verify", "steps", "*"): manifestverify.VerifyStep,
+    ("verify", "steps", "*", "expect"): manifestverify.Expectation,
     ("checklist", "*"): manifest.ChecklistItem,
 }
 _NAMED = {"services", "env"}
