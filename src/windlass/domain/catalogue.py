@@ -127,6 +127,12 @@ def basename(image: str) -> str:
     return image_path(image).rpartition("/")[2]
 
 
+def stem(image: str) -> str:
+    """What kind of program the image holds, as far as its name tells: `bitnami/redis-cluster:7` is redis."""
+    path = image_path(image)
+    return "mssql" if path.endswith("mssql/server") else _stem(basename(image))
+
+
 def is_private(image: str) -> bool:
     """From a registry of the user's own."""
     host = registry(image)
