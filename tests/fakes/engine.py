@@ -23,6 +23,7 @@ from windlass.ports.engine import (
     ImageFacts,
     LogLine,
     NetworkFacts,
+    RegistryAnswer,
     VolumeFacts,
 )
 
@@ -57,6 +58,9 @@ class FakeEngine:
         self.nets: dict[str, FakeNetwork] = {}
         self.vols: dict[str, VolumeFacts] = {}
         self.images: dict[str, ImageFacts] = {}  # by tag
+        self.registry: dict[str, RegistryAnswer] = {}  # by image as it is written
+        self.runtimes: tuple[str, ...] = ("runc",)
+        self.memory: dict[str, int] = {}  # bytes, by name of the container
         self.past: list[EngineEvent] = []
         self.calls: list[tuple[str, ...]] = []
         self.away = False
@@ -113,7 +117,9 @@ class FakeEngine:
 
     def facts(self) -> EngineFacts:
         self._asked("facts")
-        return EngineFacts("20.10.24", "1.41", "amd64", 2, 4 << 30, "/var/lib/docker", "overlay2")
+        return EngineFacts(
+            "20.10.24", "1.41", "amd64", 2, 4 << 30, "/var/lib/docker", "overlay2", runtimes=self.runtimes
+        )
 
     def containers(self, labels: Mapping[str, str]) -> list[Container]:
         self._asked("containers")
@@ -220,6 +226,10 @@ class FakeEngine:
         names = ("cpu_percent", "memory_bytes", "memory_limit_bytes", "pids", "rx_bytes", "tx_bytes")
         return dict.fromkeys(names, 0)
 
+    def memory_used(self, ref: str) -> int:
+        self._asked("memory_used", ref)
+        return self.memory.get(self._get(ref).now.name, 0)
+
     def run_edge(self, spec: EdgeContainer) -> str:
         self._asked("run_edge", spec.name)
         facts = self.image(spec.image)
@@ -301,6 +311,10 @@ class FakeEngine:
     def image(self, ref: str) -> ImageFacts | None:
         self._asked("image", ref)
         return self.images.get(_tagged(ref)) or next((i for i in self.images.values() if i.id == ref), None)
+
+    def ask_registry(self, image: str, limit_s: float) -> RegistryAnswer:
+        self._asked("ask_registry", image)
+        return self.registry.get(image, RegistryAnswer("unreachable", said="no such host"))
 
     def tag(self, image: str, tag: str) -> None:
         self._asked("tag", image, tag)

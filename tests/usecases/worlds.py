@@ -63,6 +63,10 @@ class Machine:
     memory: int = 8 << 30
     held: dict[int, PortHolder] = field(default_factory=dict)
     known: list[str] = field(default_factory=lambda: ["192.0.2.0/24"])
+    names: dict[str, list[str]] = field(default_factory=dict)  # host -> addresses
+    programs: set[str] = field(default_factory=set)
+    others: list[str] = field(default_factory=list)  # architectures it can run beside its own
+    swap: int = 0
 
     def routes(self) -> list[str]:
         return self.known
@@ -79,8 +83,23 @@ class Machine:
     def memory_available(self) -> int:
         return self.memory
 
+    def swap_free(self) -> int:
+        return self.swap
+
     def addresses(self) -> list[str]:
         return ["192.0.2.1"]
+
+    def is_own(self, address: str) -> bool:
+        return address in ("192.0.2.1", "127.0.0.1")
+
+    def resolve(self, host: str) -> list[str]:
+        return self.names.get(host, [])
+
+    def emulated(self) -> list[str]:
+        return self.others
+
+    def has_program(self, name: str) -> bool:
+        return name in self.programs
 
 
 class Prober:

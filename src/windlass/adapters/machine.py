@@ -21,6 +21,12 @@ _UNCONNECTED = "07"  # what a bound UDP socket shows
 _ROUTE_UP = 0x1
 _DEFAULT_ROUTE = "0.0.0.0/0"
 _BRIDGES = ("docker", "br-", "veth", "lo")
+_EMULATORS = "sys/fs/binfmt_misc"
+_EMULATED = {  # the kernel's rule for foreign programs -> Docker's name of the processor
+    "qemu-aarch64": "arm64", "qemu-arm": "arm", "qemu-x86_64": "amd64", "qemu-i386": "386", "qemu-ppc64le": "ppc64le",
+    "qemu-s390x": "s390x", "qemu-riscv64": "riscv64", "qemu-mips64el": "mips64le", "qemu-loongarch64": "loong64",
+    "rosetta": "amd64",
+}  # fmt: skip
 
 
 class LocalMachine:
@@ -59,6 +65,38 @@ class LocalMachine:
 
     def memory_available(self) -> int:
         return int(psutil.virtual_memory().available)
+
+    def swap_free(self) -> int:
+        return int(psutil.swap_memory().free)
+
+    def is_own(self, address: str) -> bool:
+        """Only an address of this machine can be bound."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with contextlib.closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
+            try:
+                probe.bind((address, 0))
+            except OSError:
+                return False
+            return True
+
+    def resolve(self, host: str) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
+                return []
+            raise OutOfReach(f"no name server answers for {host}: {error.strerror}", code="dns_silent") from error
+        except UnicodeError:
+            return []
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    def emulated(self) -> list[str]:
+        folder = self._proc / _EMULATORS
+        rules = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        return sorted({_EMULATED[rule] for rule in rules if rule in _EMULATED})
+
+    def has_program(self, name: str) -> bool:
+        return shutil.which(name) is not None
 
     def addresses(self) -> list[str]:
         """IPv4 addresses under which others may know this machine: the one towards the outside first."""

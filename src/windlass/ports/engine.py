@@ -39,6 +39,19 @@ class ImageFacts:
     architecture: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
+    size: int = 0  # bytes, layers that it shares with others among them
+
+
+@dataclass(frozen=True)
+class RegistryAnswer:
+    """What a registry says of an image. `state`: there missing denied unreachable silent; `said`: in its words.
+
+    `architectures`: those that it is there for, none when the registry does not tell.
+    """
+
+    state: str
+    architectures: tuple[str, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,8 @@ class EngineFacts:
     root: str
     storage: str
     live_restore: bool | None = None  # containers go on while the engine restarts; None: it does not say
+    runtimes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()  # that it has found to hand out, such as nvidia.com/gpu=0
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,10 @@ class Engine(Protocol):
         """{"cpu_percent", "memory_bytes", "memory_limit_bytes", "pids", "rx_bytes", "tx_bytes"}."""
         ...
 
+    def memory_used(self, ref: str) -> int:
+        """Bytes, without what the kernel only keeps for it; at once."""
+        ...
+
     def run_edge(self, spec: EdgeContainer) -> str:
         """Create and start it: host network, restart unless-stopped. Returns its ID."""
         ...
@@ -164,6 +183,10 @@ class Engine(Protocol):
     def remove_volume(self, name: str) -> None: ...
 
     def image(self, ref: str) -> ImageFacts | None: ...
+    def ask_registry(self, image: str, limit_s: float) -> RegistryAnswer:
+        """What the image's registry says of it, with the log-ins that a pull uses; nothing is pulled."""
+        ...
+
     def tag(self, image: str, tag: str) -> None: ...
     def untag(self, tag: str) -> None:
         """Remove the tag, and the image with it when nothing else needs it; a tag that is gone is no error."""

@@ -104,11 +104,11 @@ class Connection:
 
     def get(self, api: APIClient, path: str, params: dict[str, Any]) -> requests.Response:
         """A GET whose body is read as it comes, without a limit of time, on a socket of its own."""
-        return self._streamed(api.get(self._address(api, path), params=params, **_STREAMED))
+        return self._streamed(api.get(self.address(api, path), params=params, **_STREAMED))
 
     def post(self, api: APIClient, path: str, body: dict[str, Any]) -> requests.Response:
         """A POST whose answer is read as it comes, without a limit of time, on a socket of its own."""
-        return self._streamed(api.post(self._address(api, path), json=body, **_STREAMED))
+        return self._streamed(api.post(self.address(api, path), json=body, **_STREAMED))
 
     def _opened(self) -> APIClient:
         with self._opening:
@@ -119,7 +119,7 @@ class Connection:
             return self._api
 
     @staticmethod
-    def _address(api: APIClient, path: str) -> str:
+    def address(api: APIClient, path: str) -> str:
         return f"{api.base_url}/v{api.api_version}{path}"
 
     @staticmethod

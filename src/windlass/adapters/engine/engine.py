@@ -10,12 +10,13 @@ from windlass.adapters.engine.images import Images
 from windlass.adapters.engine.logs import Logs
 from windlass.adapters.engine.networks import Networks
 from windlass.adapters.engine.processes import Processes
+from windlass.adapters.engine.registry import Registries
 from windlass.adapters.engine.statistics import Statistics
 from windlass.adapters.engine.volumes import Volumes
 from windlass.ports.engine import EngineFacts
 
 
-class DockerEngine(Containers, Files, Processes, Logs, Statistics, Networks, Volumes, Images, Events):
+class DockerEngine(Containers, Files, Processes, Logs, Statistics, Networks, Volumes, Images, Registries, Events):
     """May be used by many threads at once."""
 
     def __init__(self, url: str, timeout_s: float = 60.0) -> None:
@@ -33,4 +34,6 @@ class DockerEngine(Containers, Files, Processes, Logs, Statistics, Networks, Vol
             root=info["DockerRootDir"],
             storage=info["Driver"],
             live_restore=info.get("LiveRestoreEnabled"),
+            runtimes=tuple(info.get("Runtimes") or ()),
+            devices=tuple(str(d.get("ID")) for d in info.get("DiscoveredDevices") or ()),
         )

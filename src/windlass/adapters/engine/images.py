@@ -66,4 +66,5 @@ def _facts(found: Mapping[str, Any]) -> ImageFacts:
         architecture=found.get("Architecture", ""),
         labels=config.get("Labels") or {},
         created=found.get("Created", ""),
+        size=int(found.get("Size") or 0),
     )

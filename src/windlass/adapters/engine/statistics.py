@@ -14,17 +14,27 @@ class Statistics(Speaker):
         with self._connection.call(f"container {ref}") as api:
             found = api.stats(checked(ref), stream=False)
         memory = found.get("memory_stats") or {}
-        detail = memory.get("stats") or {}
-        cache = detail.get("inactive_file", detail.get("total_inactive_file", 0))
         networks = (found.get("networks") or {}).values()
         return {
             "cpu_percent": _cpu_percent(found.get("cpu_stats") or {}, found.get("precpu_stats") or {}),
-            "memory_bytes": max(memory.get("usage", 0) - cache, 0),
+            "memory_bytes": _memory(memory),
             "memory_limit_bytes": memory.get("limit", 0),
             "pids": (found.get("pids_stats") or {}).get("current", 0),
             "rx_bytes": sum(net["rx_bytes"] for net in networks),
             "tx_bytes": sum(net["tx_bytes"] for net in networks),
         }
+
+    def memory_used(self, ref: str) -> int:
+        """One reading: at once."""
+        with self._connection.call(f"container {ref}") as api:
+            found = api.stats(checked(ref), stream=False, one_shot=True)
+        return _memory(found.get("memory_stats") or {})
+
+
+def _memory(found: Mapping[str, Any]) -> int:
+    detail = found.get("stats") or {}
+    cache = detail.get("inactive_file", detail.get("total_inactive_file", 0))
+    return max(int(found.get("usage", 0)) - int(cache), 0)
 
 
 def _cpu_percent(now: Mapping[str, Any], before: Mapping[str, Any]) -> float:
