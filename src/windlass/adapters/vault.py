@@ -104,7 +104,8 @@ class Vault:
     def check_file(self) -> None:
         """Raises what keeps a next start from opening the values."""
         if self._file and not self._file.exists():
-            raise _missing(self._file.path, "what runs goes on, but a next start will be refused")
+            way_out = "put it back from your backup; or: windlass key rotate, which writes it anew"
+            raise _missing(self._file.path, "what runs goes on, but a next start will be refused", way_out)
         self._keys_on_disk()
 
     def _keys_on_disk(self) -> Sequence[bytes]:
@@ -133,7 +134,8 @@ def open_vault(key_file: Path, sealed: Sequence[bytes] = ()) -> Vault:
     file = KeyFile(key_file)
     if not file.exists():
         if sealed:
-            raise _missing(key_file, "nothing was changed")
+            way_out = f"put {key_file} back from your backup; it must belong to the user that runs windlass, mode 0600"
+            raise _missing(key_file, "nothing was changed", way_out)
         file.make()
     vault = Vault(file.read(), file)
     if not all(vault.has_key_of(sample) for sample in sealed):
@@ -161,12 +163,9 @@ def _split(sealed: bytes) -> tuple[bytes, bytes, bytes]:
     return sealed[len(_FORMAT) : PREFIX_BYTES], sealed[PREFIX_BYTES:body_at], sealed[body_at:]
 
 
-def _missing(key_file: Path, what_now: str) -> Refused:
-    return Refused(
-        f"the database holds encrypted values, but their key {key_file} is missing; {what_now}",
-        code="master_key_missing",
-        hint=f"put {key_file} back from your backup; it must belong to the user that runs windlass, mode 0600",
-    )
+def _missing(key_file: Path, what_now: str, way_out: str) -> Refused:
+    words = f"the database holds encrypted values, but their key {key_file} is missing; {what_now}"
+    return Refused(words, code="master_key_missing", hint=way_out)
 
 
 def _unreadable(label: str) -> Refused:
