@@ -125,8 +125,26 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("services: {web: {probe: {port: 1}}}", "value_invalid", "services.web.probe", "`port` belongs to `http`"),
     ("release: [{service: api, command: alembic upgrade}]", "value_invalid", "release[0].command", "there is no shell"),
     ("release: [{service: api, command: []}]", "value_invalid", "release[0].command", "must not be empty"),
-    ("verify: {steps: [{get: /, run: [a], service: b}]}", "value_invalid", "verify.steps[0]", "one of get and run"),
+    ("verify: {steps: [{get: /, run: [a], service: b}]}", "value_invalid", "verify.steps[0]", "one of get, post,"),
     ("verify: {steps: [{run: [a]}]}", "value_invalid", "verify.steps[0]", "one of service and image"),
+    ("verify: {steps: [{get: health}]}", "value_invalid", "verify.steps[0].get", "1:19: `verify.steps[0].get` must be"),
+    ("verify: {steps: [{get: '/a b'}]}", "value_invalid", "verify.steps[0].get", "has no spaces"),
+    ("verify: {steps: [{get: /, json: {a: 1}}]}", "value_invalid", "verify.steps[0]", "`json` does not go with `get`"),
+    ("verify: {steps: [{get: /, send: a}]}", "value_invalid", "verify.steps[0]", "`send` does not go with `get`"),
+    ("verify: {steps: [{websocket: /, form: {a: b}}]}", "value_invalid", "verify.steps[0]", "`form` does not go with"),
+    ("verify: {steps: [{run: [a], service: b, expect: {status: 200}}]}", "value_invalid", "verify.steps[0]", "`exp"),
+    ("verify: {steps: [{post: /, json: 1, form: {a: b}}]}", "value_invalid", "verify.steps[0]", "has one body"),
+    ("verify: {steps: [{post: /, json: .nan}]}", "value_invalid", "verify.steps[0].json", "cannot be written as JSON"),
+    ("verify: {steps: [{post: /, file: ../a}]}", "value_invalid", "verify.steps[0].file.path", "leads outside"),
+    ("verify: {steps: [{post: /, file: {path: a, feld: b}}]}", "unknown_key", "verify.steps[0].file.feld", "`field`?"),
+    ("verify: {steps: [{get: /, headers: {Host: a}}]}", "value_invalid", "verify.steps[0].headers", "write `host`"),
+    ("verify: {steps: [{get: /, headers: {A: \"b\\nc\"}}]}", "value_invalid", "verify.steps[0].headers", "'A' can"),
+    ("verify: {steps: [{get: /, host: a_b}]}", "value_invalid", "verify.steps[0].host", "is not a host name"),
+    ("verify: {steps: [{get: /, save: {i d: a}}]}", "value_invalid", "verify.steps[0].save", "'i d' is no name"),
+    ("verify: {steps: [{get: /, save: {id: a..b}}]}", "value_invalid", "verify.steps[0].save", "is no field"),
+    ("verify: {steps: [{get: /, expect: {status: 99}}]}", "value_invalid", "verify.steps[0].expect.status[0]", "than"),
+    ("verify:\n  steps:\n  - {get: /a, save: {id: a}}\n  - {get: '/{id}/{nr}'}", "value_invalid", "verify.steps[1].get",
+     "4:6: `verify.steps[1].get` has {nr}, which no earlier step saves"),
     ("networks: {a: delete}", "value_invalid", "networks.a", "'create'"),
     ("compose: ../compose.yaml", "value_invalid", "compose", "leads outside the project's folder"),
     ("name: Shop", "value_invalid", "name", "cannot be the name of an app"),
@@ -143,6 +161,41 @@ def test_mistakes(text: str, code: str, name: str, words: str) -> None:
     assert (first.code, first.name) == (code, name)
     assert words in first.message
     assert "windlass.yaml:" in first.message
+
+
+STEPS = """\
+verify:
+  steps:
+    - name: log in
+      post: /login
+      host: shop.example.com
+      headers: {Accept: text/html, X-Number: 7}
+      form: {user: a, keep: true}
+      expect: {status: [200, 302], header: {content-type: text/html}, text: welcome, within: 2s}
+    - {put: /files, file: clips/a.mp4, form: {title: a}}
+    - {patch: /files, file: {path: /clips/a.mp4, field: "", type: video/x}, expect: {status: 204}}
+    - {post: /items, json: null, expect: {json: null}, save: {id: "data.items[0].id"}, retry_for: 1m}
+    - {delete: "/items/{id}"}
+    - {websocket: /ws, send: {id: "{id}"}, expect: {json: {ok: true}}}
+"""
+
+
+def test_smoke_steps() -> None:
+    login, put, patch, post, delete, socket = parse_manifest(STEPS).verify.steps
+    assert (login.name, login.kind, login.path, login.host) == ("log in", "post", "/login", "shop.example.com")
+    assert login.headers == {"Accept": "text/html", "X-Number": "7"}
+    assert login.form == {"user": "a", "keep": "true"}
+    assert (login.expect.status, login.expect.text, login.expect.within) == ((200, 302), "welcome", 2.0)
+    assert put.file is not None
+    assert (put.file.path, put.file.field, put.file.type) == ("clips/a.mp4", "file", "")
+    assert patch.file is not None
+    assert (patch.file.path, patch.file.field, patch.file.type) == ("clips/a.mp4", "", "video/x")
+    assert patch.expect.status == (204,)
+    assert "json_" in post.model_fields_set
+    assert "json_" in post.expect.model_fields_set
+    assert (post.save, post.retry_for) == ({"id": "data.items[0].id"}, 60.0)
+    assert (delete.kind, delete.path) == ("delete", "/items/{id}")
+    assert (socket.kind, socket.send, socket.expect.json_) == ("websocket", {"id": "{id}"}, {"ok": True})
 
 
 def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
@@ -167,4 +220,4 @@ def test_the_schema_knows_every_key() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == set(Manifest.model_fields)
     assert schema["additionalProperties"] is False
-    assert schema["$defs"]["Expectation"]["properties"].keys() == {"status", "json"}
+    assert schema["$defs"]["Expectation"]["properties"].keys() == {"status", "json", "header", "text", "within"}

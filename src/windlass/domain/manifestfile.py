@@ -29,6 +29,7 @@ _SHAPES: dict[tuple[str, ...], type[BaseModel]] = {
     ("verify",): manifestverify.Verify,
     ("verify", "steps", "*"): manifestverify.VerifyStep,
     ("verify", "steps", "*", "expect"): manifestverify.Expectation,
+    ("verify", "steps", "*", "file"): manifestverify.FileBody,
     ("checklist", "*"): manifest.ChecklistItem,
 }
 _NAMED = {"services", "env"}
