@@ -155,7 +155,7 @@ class Engine(Protocol):
         ...
 
     def memory_used(self, ref: str) -> int:
-        """Bytes, without what the kernel only keeps for it; at once."""
+        """Bytes, without what the kernel only keeps for it; takes up to a second."""
         ...
 
     def run_edge(self, spec: EdgeContainer) -> str:

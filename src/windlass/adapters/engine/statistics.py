@@ -25,7 +25,7 @@ class Statistics(Speaker):
         }
 
     def memory_used(self, ref: str) -> int:
-        """One reading: at once."""
+        """One reading, for which the engine may still wait a second."""
         with self._connection.call(f"container {ref}") as api:
             found = api.stats(checked(ref), stream=False, one_shot=True)
         return _memory(found.get("memory_stats") or {})
