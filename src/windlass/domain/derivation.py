@@ -27,6 +27,7 @@ from windlass.domain.release import (
     image_tag,
     names_network,
 )
+from windlass.domain.tasks import Task
 
 STORE_GRACE_S = 60.0
 _DROPPED = (
@@ -41,7 +42,7 @@ class Ingredients:
 
     `binds`: (service, target) -> host path. `images`: service -> image ID. `image_volumes`: service -> paths the
     image declares as volumes. `grants`: (service, target) -> content in base64. `extra_environment` goes to every
-    service of the generation.
+    service of the generation. `tasks`: by the service that runs to its end in a phase of its own.
     """
 
     app: str
@@ -62,6 +63,7 @@ class Ingredients:
     bake_s: float = 10.0
     keep_warm_s: float = 0.0
     notes: tuple[str, ...] = ()
+    tasks: Mapping[str, Task] = field(default_factory=dict)
 
 
 def derive(given: Ingredients) -> Snapshot:
@@ -129,6 +131,7 @@ def _part(given: Ingredients, service: Service) -> Part:
         deliveries=given.deliveries.get(service.name, ()),
         post_start=service.post_start,
         pre_stop=service.pre_stop,
+        task=given.tasks.get(service.name),
     )
 
 
@@ -187,7 +190,7 @@ def _volumes(given: Ingredients) -> dict[str, VolumeSpec]:
                 key, f"{given.app}_{key}", driver=str(volume.raw.get("driver") or ""), options=options
             )
     for service in given.model.services.values():
-        for key in _made_volumes(given, service).values():
+        for key in made_volumes(given, service).values():
             found[key] = VolumeSpec(key, f"{given.app}_{key}")
     return found
 
@@ -206,7 +209,7 @@ def _is_per_release(given: Ingredients, key: str) -> bool:
     return bool(writers) and bool(readers) and all(readers) and not kept
 
 
-def _made_volumes(given: Ingredients, service: Service) -> dict[str, str]:
+def made_volumes(given: Ingredients, service: Service) -> dict[str, str]:
     """Target -> volume key, for anonymous and image volumes of services that replace themselves on the same data."""
     if given.placements[service.name].strategy not in (Strategy.KEEP, Strategy.RECREATE):
         return {}
@@ -263,7 +266,7 @@ def _escape(value: str) -> str:
 
 def _mounts(given: Ingredients, service: Service, volumes: Mapping[str, VolumeSpec]) -> list[dict[str, Any]]:
     raw = {m.get("target"): m for m in service.raw.get("volumes") or []}
-    made = _made_volumes(given, service)
+    made = made_volumes(given, service)
     found = [_mount(given, service, m, raw.get(m.target, {}), made) for m in service.mounts]
     covered = {m.target for m in service.mounts}
     found += [{"type": "volume", "source": key, "target": t} for t, key in made.items() if t not in covered]

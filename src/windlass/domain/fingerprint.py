@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from windlass.domain.release import Snapshot
+from windlass.domain.release import Part, Snapshot
 
 
 def fingerprint(snapshot: Snapshot, tree: str) -> str:
@@ -18,7 +18,7 @@ def fingerprint(snapshot: Snapshot, tree: str) -> str:
             _unnumbered(snapshot.base_model, snapshot),
             _unnumbered(snapshot.generation_model, snapshot),
             {
-                n: (p.image_id, p.restart, p.replicas, str(p.probe), str(p.deliveries))
+                n: (p.image_id, p.restart, p.replicas, str(p.probe), str(p.deliveries), *_task(p))
                 for n, p in snapshot.parts.items()
             },
             [str(r) for r in snapshot.routes],
@@ -29,6 +29,11 @@ def fingerprint(snapshot: Snapshot, tree: str) -> str:
         default=str,
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _task(part: Part) -> tuple[str, ...]:
+    """Nothing for what is none, so that releases from before there were tasks stay the same."""
+    return (str(part.task),) if part.task else ()
 
 
 def _unnumbered(model: Mapping[str, Any], snapshot: Snapshot) -> Any:

@@ -33,7 +33,7 @@ def late_parts(snapshot: Snapshot) -> tuple[Part, ...]:
 
 def release_jobs(snapshot: Snapshot) -> tuple[Part, ...]:
     """Jobs that need nothing but the base and other such jobs: they run before anything of the new version starts."""
-    jobs = {p.name: p for p in snapshot.generation() if p.strategy is Strategy.JOB}
+    jobs = {p.name: p for p in snapshot.services() if p.strategy is Strategy.JOB}
     early = dict(jobs)
     shrunk = True
     while shrunk:

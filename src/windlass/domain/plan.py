@@ -49,12 +49,16 @@ class EnsureVolume:
 
 @dataclass(frozen=True)
 class CreateServices:
-    """`docker compose create` of these services from release `release`'s base or generation model; starts nothing."""
+    """`docker compose create` of these services from release `release`'s base or generation model; starts nothing.
+
+    `app_url`: what `$WINDLASS_APP_URL` stands for in their commands and environment; "" leaves both alone.
+    """
 
     release: int
     base: bool
     services: tuple[str, ...]
     recreate: bool = False
+    app_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,10 @@ class Together:
 
 @dataclass(frozen=True)
 class Sequence:
+    """`part`: how its time is called in the step; "" leaves that to its first operation."""
+
     operations: tuple[Operation, ...]
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,25 @@ class RunJob:
     container: str
     within_s: float
     optional: bool = False
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """Start the task's created container, tell its output line by line, and wait for its end; it is never run twice.
+
+    Anything but exit 0 fails, and so does the end of its time. One that ended with 0 before is done.
+    """
+
+    release: int
+    service: str
+
+
+@dataclass(frozen=True)
+class RunChecklist:
+    """Run these tasks side by side; all that do not end with 0 are refused together."""
+
+    release: int
+    services: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -233,6 +259,8 @@ _Each = (
     | Together
     | Sequence
     | RunJob
+    | RunTask
+    | RunChecklist
     | SetRestart
     | SwitchRoutes
     | WithdrawRoutes
@@ -273,7 +301,7 @@ Operation = Annotated[_Each, WrapSerializer(_named), WrapValidator(_read_named)]
 
 @dataclass(frozen=True)
 class StepPlan:
-    """One of the steps base, release, start, switch, verify, retire. `undo` is carried out in the order written."""
+    """What one of the steps from `build` on does; `build`: when the images are there. `undo` goes in this order too."""
 
     name: str
     operations: tuple[Operation, ...] = ()

@@ -31,6 +31,7 @@ from windlass.domain.plan import (
     RemoveContainers,
     RemoveGeneration,
     RemoveNetworks,
+    RunTask,
     Sequence,
     SetRestart,
     Start,
@@ -47,6 +48,7 @@ from windlass.domain.raising import (
     drain_generation,
     end_stops,
     own_networks,
+    remove_new,
     retire_generation,
     run_jobs,
     stop_parts,
@@ -59,6 +61,8 @@ from windlass.domain.release import (
     base_project,
     names_network,
 )
+from windlass.domain.taskplan import build_step
+from windlass.domain.tasks import Phase
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Situation:
     """`again`: `new` was live before (a rollback), so its jobs are not run again unless they fill its own volumes.
 
     `warm`: its generation still runs, but for the workers: then the routes go first, and the workers follow.
+    `skipped`: titles of commands that were told not to run, such as `checklist:licence`.
     """
 
     new: Snapshot
@@ -84,6 +89,8 @@ class Situation:
     again: bool = False
     warm: bool = False
     keep_stopped: bool = True
+    skip_tests: bool = False
+    skipped: frozenset[str] = frozenset()
 
 
 def plan_deployment(given: Situation) -> Plan:
@@ -93,7 +100,15 @@ def plan_deployment(given: Situation) -> Plan:
         app=new.app,
         release=new.number,
         previous=old.number if old else None,
-        steps=(_base(given), _release(given), _start(given), _switch(given), _verify(given), _retire(given)),
+        steps=(
+            StepPlan("build") if given.again else build_step(new, given.skip_tests, given.skipped),
+            _base(given),
+            _release(given),
+            _start(given),
+            _switch(given),
+            _verify(given),
+            _retire(given),
+        ),
         downtime=downtime(given),
     )
 
@@ -143,7 +158,7 @@ def _base(given: Situation) -> StepPlan:
     if added:
         undo = (*undo, RemoveNetworks(added))
     if jobs:
-        undo = (RemoveGeneration(new.number, images=True), *undo)
+        undo = (*remove_new(new, images=True), *undo)
     return StepPlan("base", tuple(operations), undo)
 
 
@@ -194,18 +209,24 @@ def _shared_volumes(new: Snapshot) -> list[Operation]:
 
 
 def _release(given: Situation) -> StepPlan:
-    """Jobs first; what comes after them is created beside, so that it only has to be started."""
+    """Compose's jobs, then the commands of windlass.yaml; what comes after is created beside, only to be started."""
     new = given.new
     if new.number in given.observed.present:
         return StepPlan("release")
-    jobs = _wanted_jobs(given, release_jobs(new))
+    jobs, tasks = _wanted_jobs(given, release_jobs(new)), _release_tasks(given)
     operations: list[Operation] = [*own_networks(new)]
-    if jobs:
+    if jobs or tasks:
         rest = _lasting(given)
-        operations += create_parts(new, jobs)
-        running = Sequence(tuple(run_jobs(new, [j.name for j in jobs])))
+        operations += create_parts(new, [*jobs, *tasks])
+        once = (RunTask(new.number, p.name) for p in tasks)
+        running = Sequence((*run_jobs(new, [j.name for j in jobs]), *once))
         operations.append(Together((running, Sequence(tuple(create_parts(new, rest))))))
-    return StepPlan("release", tuple(operations), (RemoveGeneration(new.number, images=not given.again),))
+    return StepPlan("release", tuple(operations), remove_new(new, images=not given.again))
+
+
+def _release_tasks(given: Situation) -> tuple[Part, ...]:
+    """A release that was live before has run them."""
+    return () if given.again else given.new.tasks(Phase.RELEASE)
 
 
 def _lasting(given: Situation) -> list[Part]:
@@ -213,7 +234,8 @@ def _lasting(given: Situation) -> list[Part]:
     new = given.new
     early = {p.name for p in release_jobs(new)}
     jobs = {p.name for p in _wanted_jobs(given, [p for p in new.generation() if p.strategy is Strategy.JOB])}
-    return [p for p in new.generation() if p.strategy is not Strategy.JOB or p.name in jobs - early]
+    parts = [p for p in new.generation() if not p.is_extra]
+    return [p for p in parts if p.strategy is not Strategy.JOB or p.name in jobs - early]
 
 
 def _wanted_jobs(given: Situation, jobs: Iterable[Part]) -> list[Part]:
@@ -237,7 +259,8 @@ def _start(given: Situation) -> StepPlan:
     parts = _lasting(given)
     workers = _last_workers(given)
     operations: list[Operation] = []
-    if new.number not in given.observed.present and not _wanted_jobs(given, release_jobs(new)):
+    before = _wanted_jobs(given, release_jobs(new)) or _release_tasks(given)
+    if new.number not in given.observed.present and not before:
         operations += create_parts(new, parts)
     first = [p.name for p in parts if p.name not in late and p.name not in workers]
     operations += bring_layers(new, first)
@@ -246,7 +269,7 @@ def _start(given: Situation) -> StepPlan:
     undo: tuple[Operation, ...] = (
         tuple(stop_parts(new, [new.parts[n] for n in (*workers, *first)]))
         if there
-        else (RemoveGeneration(new.number, images=not given.again),)
+        else remove_new(new, images=not given.again)
     )
     return StepPlan("start", tuple(operations), undo)
 

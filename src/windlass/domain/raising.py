@@ -17,7 +17,9 @@ from windlass.domain.plan import (
     EnsureVolume,
     Gate,
     Operation,
+    RemoveGeneration,
     RunJob,
+    RunTask,
     Sequence,
     SetRestart,
     Start,
@@ -57,7 +59,7 @@ def own_networks(new: Snapshot) -> list[Operation]:
 
 def attach_part(new: Snapshot, part: Part) -> list[Attach]:
     """Own networks with a fixed address; the base's networks without a name, so that no unready container answers."""
-    if part.host_network or part.peer:
+    if part.host_network or part.peer or (part.phase is not None and part.phase.is_isolated):
         return []
     found: list[Attach] = []
     service = new.generation_model.get("services", {}).get(part.name, {})
@@ -145,6 +147,8 @@ def gate_probe(part: Part) -> Probe:
 def _start_one(new: Snapshot, part: Part) -> Operation:
     names = containers_of(new, part)
     start = Start(new.number, part.name, names)
+    if part.task is not None:
+        return RunTask(new.number, part.name)
     if part.strategy is Strategy.JOB:
         return Sequence((start, RunJob(part.name, names[0], JOB_WITHIN_S, _is_optional(new, part))))
     return start
@@ -171,6 +175,13 @@ def end_stops(snapshot: Snapshot, parts: Iterable[Part]) -> list[Operation]:
     """A container in its grace still runs, and would be taken for one that is up."""
     stops = [Stop(snapshot.number, p.name, containers_of(snapshot, p), p.grace_s, begun=True) for p in parts]
     return [Together(tuple(stops))] if stops else []
+
+
+def remove_new(new: Snapshot, images: bool) -> tuple[Operation, ...]:
+    """Take the generation away; a job that still runs gets its grace first, so that a migration can roll back."""
+    jobs = [p for p in new.generation() if p.strategy is Strategy.JOB]
+    stops = tuple(Stop(new.number, p.name, containers_of(new, p), p.grace_s) for p in jobs)
+    return (*((Together(stops),) if stops else ()), RemoveGeneration(new.number, images))
 
 
 def retire_generation(old: Snapshot) -> list[Operation]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from windlass.domain.compose import Dependency, Hook
+from windlass.domain.tasks import Phase, Task
 
 
 class Role(StrEnum):
@@ -115,10 +116,20 @@ class Part:
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
     digest: str = ""  # of its own definition and image; a base service is touched only when it changed
+    task: Task | None = None  # a command that runs to its end once, in a phase of the deployment
 
     @property
     def in_base(self) -> bool:
         return self.strategy is Strategy.KEEP
+
+    @property
+    def phase(self) -> Phase | None:
+        return self.task.phase if self.task else None
+
+    @property
+    def is_extra(self) -> bool:
+        """A command of windlass.yaml, and no service of the app."""
+        return self.task is not None and self.task.is_extra
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,14 @@ class Snapshot:
 
     def generation(self) -> tuple[Part, ...]:
         return tuple(p for p in self.parts.values() if not p.in_base)
+
+    def services(self) -> tuple[Part, ...]:
+        """Those of the Compose file; without the commands of windlass.yaml."""
+        return tuple(p for p in self.parts.values() if not p.is_extra)
+
+    def tasks(self, phase: Phase) -> tuple[Part, ...]:
+        """Commands of windlass.yaml for this phase, in the order written."""
+        return tuple(p for p in self.parts.values() if p.is_extra and p.phase is phase)
 
 
 def base_project(app: str) -> str:

@@ -12,6 +12,7 @@ from windlass.domain.errors import refuse
 from windlass.domain.fingerprint import fingerprint
 from windlass.domain.manifest import Manifest
 from windlass.domain.records import Release, ReleaseState, StepRecord
+from windlass.domain.taskservices import add_tasks, tasks_of, with_images
 from windlass.ports.engine import ImageFacts
 from windlass.usecases.binds import resolve_binds
 from windlass.usecases.building import BuildOrder, build_images, hints
@@ -24,11 +25,12 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
     outside, app, project = prep.work.outside, prep.deployment.app, prep.understood()
     release = outside.store.releases.get(app, prep.number)
     facts = _facts(prep, release)
+    tasks = tasks_of(project.manifest)
     order = BuildOrder(
         app=app,
         number=prep.number,
         deployment=prep.deployment.id,
-        model=project.model,
+        model=with_images(project.model, tasks),
         folder=outside.trees.source(app, prep.number),
         facts=facts,
         values=project.values,
@@ -36,10 +38,11 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
     )
     with prep.journal.part(record, "images"):
         images = build_images(outside, order, lambda line: prep.journal.line("build", line), cancelled(prep))
-    design = design_release(prep.work, project, prep.binds, {n: hints(f) for n, f in images.items()}, complete=True)
+    known = {n: hints(f) for n, f in images.items() if n in project.model.services}
+    design = design_release(prep.work, project, prep.binds, known, complete=True)
     if design.problems:
         raise refuse(list(dict.fromkeys(design.problems)))
-    snapshot = derive(_ingredients(prep, project, design, images, facts))
+    snapshot = derive(add_tasks(_ingredients(prep, project, design, images, facts), tasks))
     snapshot = replace(snapshot, fingerprint=fingerprint(snapshot, release.tree), variables=dict(project.values))
     outside.store.releases.update(
         app, prep.number, state=ReleaseState.READY, fingerprint=snapshot.fingerprint,

@@ -19,6 +19,7 @@ from windlass.domain.release import (
     generation_project,
     image_tag,
 )
+from windlass.domain.tasks import APP_URL
 from windlass.ports.engine import Container, ExecOptions
 from windlass.usecases.networks import remove_network
 from windlass.usecases.undertaking import Undertaking, record_container
@@ -34,6 +35,8 @@ def create_services(work: Undertaking, wanted: CreateServices) -> None:
     for name in wanted.services:
         _refuse_foreign(work, project, snapshot.parts[name])
     marked = _marked(work, model, snapshot)
+    if wanted.app_url:
+        tell_app_url(marked, wanted.services, wanted.app_url)
     work.outside.compose.create(project, marked, work.outside.trees.app(work.app), wanted.services, wanted.recreate)
     for container in project_containers(work, project):
         if container.labels.get("com.docker.compose.service") in wanted.services:
@@ -54,6 +57,15 @@ def _marked(work: Undertaking, model: Mapping[str, Any], snapshot: Snapshot) -> 
             "windlass.digest": snapshot.parts[name].digest,
         }
     return document
+
+
+def tell_app_url(model: dict[str, Any], services: Iterable[str], url: str) -> None:
+    """The only name that windlass itself replaces in an argv; `$` is written `$$` in a model."""
+    for name in services:
+        service, safe = model["services"][name], url.replace("$", "$$")
+        words = [str(w).replace(f"$$\{{{APP_URL}}}", safe) for w in service.get("command") or ()]
+        service["command"] = [w.replace(f"$${APP_URL}", safe) for w in words]
+        service["environment"] = {**(service.get("environment") or {}), APP_URL: safe}
 
 
 def project_containers(work: Undertaking, project: str) -> list[Container]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from windlass.domain.errors import Cancelled, Failed, OutOfReach, WindlassError
-from windlass.domain.plan import Operation, Plan, RemoveGeneration, SwitchRoutes
+from windlass.domain.errors import Cancelled, Failed, NotFound, OutOfReach, WindlassError
+from windlass.domain.plan import Operation, Plan, RemoveGeneration, Sequence, SwitchRoutes
 from windlass.domain.records import Deployment, ReleaseState, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus
 from windlass.ports.outside import Outside
@@ -87,8 +87,7 @@ def _take_up(attempt: Attempt) -> None:
     done = {s.name for s in deployment.steps if s.status == "done"}
     begun = [s.name for s in deployment.steps]
     attempt.current = begun[-1] if begun else "source"
-    if deployment.release is not None and "build" in done:
-        attempt.plan = load_kept(attempt.outside, deployment.app, deployment.release).plan
+    attempt.plan = _kept_plan(attempt, begun, done)
     attempt.journal.note("state", {"status": "taken up", "step": attempt.current})
     if deployment.error is not None:
         _end_badly(attempt, _status_after(attempt), dict(deployment.error))
@@ -101,6 +100,17 @@ def _take_up(attempt: Attempt) -> None:
             hint=f"windlass deploy --app {deployment.app}",
         )
         _fail(attempt, error)
+
+
+def _kept_plan(attempt: Attempt, begun: Collection[str], done: Collection[str]) -> Plan | None:
+    """The plan, also when windlass ended in the build step after it was made; a rollback's release has an older one."""
+    deployment = attempt.deployment
+    if deployment.release is None or "build" not in (done if deployment.kind == "rollback" else begun):
+        return None
+    try:
+        return load_kept(attempt.outside, deployment.app, deployment.release).plan
+    except NotFound:
+        return None
 
 
 def _guarded(attempt: Attempt, steps: tuple[str, ...]) -> None:
@@ -181,6 +191,7 @@ def _prepare(attempt: Attempt, name: str, record: list[StepRecord]) -> None:
         save_kept(attempt.outside, kept)
         attempt.plan = kept.plan
         attempt.work.snapshots[kept.snapshot.number] = kept.snapshot
+        _act(attempt, _plan(attempt).step(name).operations, record)
 
 
 def _plan(attempt: Attempt) -> Plan:
@@ -194,7 +205,7 @@ _PART_NAMES = {
     "Deliver": "deliver", "Together": "run", "Gate": "gate", "Sequence": "run", "SwitchRoutes": "edge",
     "SetRestart": "policy",
     "Stop": "stop", "Drain": "drain", "Watch": "bake", "RemoveGeneration": "remove", "KeepReleases": "prune",
-    "RemoveContainers": "remove", "KeepWarm": "warm",
+    "RemoveContainers": "remove", "KeepWarm": "warm", "RunChecklist": "checklist",
 }  # fmt: skip
 
 
@@ -208,6 +219,8 @@ def _act(attempt: Attempt, operations: tuple[Operation, ...], record: list[StepR
 
 
 def _part_name(operation: Operation) -> str:
+    if isinstance(operation, Sequence) and operation.part:
+        return operation.part
     inner = getattr(operation, "operations", ())
     if inner:
         kind = type(inner[0]).__name__
@@ -289,7 +302,7 @@ def _end_badly(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, A
     attempt.work.control = Uncancelled(attempt.control)
     begun = [s.name for s in store.deployments.get(attempt.deployment.id).steps]
     if attempt.plan is not None:
-        for name in reversed([s for s in ACTING if s in begun]):
+        for name in reversed([s for s in ("build", *ACTING) if s in begun]):
             _undo(attempt, name, attempt.plan.step(name).undo)
     app = store.apps.find(attempt.deployment.app)
     if app is not None and app.live is not None and app.live == attempt.deployment.release:

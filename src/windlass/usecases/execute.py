@@ -10,7 +10,7 @@ from typing import Any
 from windlass.domain import plan as ops
 from windlass.domain.errors import Conflict
 from windlass.domain.records import App, Job
-from windlass.usecases import containers, gates, networks, retention, routes
+from windlass.usecases import containers, gates, networks, retention, routes, tasks
 from windlass.usecases.undertaking import Undertaking
 
 Handler = Callable[[Undertaking, Any], None]
@@ -91,6 +91,8 @@ HANDLERS: dict[type[Any], Handler] = {
     ops.Together: _together,
     ops.Sequence: _sequence,
     ops.RunJob: gates.run_job,
+    ops.RunTask: tasks.run_task,
+    ops.RunChecklist: tasks.run_checklist,
     ops.SetRestart: _set_restart,
     ops.SwitchRoutes: routes.switch_routes,
     ops.WithdrawRoutes: _withdraw,

@@ -183,17 +183,11 @@ def last_lines(work: Undertaking, ref: str, count: int = TAIL) -> list[str]:
 
 def run_job(work: Undertaking, wanted: RunJob) -> None:
     """Wait for its end; anything but exit 0 fails, and so does the time limit."""
-    container = work.container(wanted.container)
-    deadline = work.outside.clock.monotonic() + wanted.within_s
-    while container.state not in ("exited", "dead"):
-        work.control.check()
-        if work.outside.clock.monotonic() >= deadline:
-            work.outside.engine.kill(container.id)
-            message = f"the job {wanted.service} did not end within {wanted.within_s:g} s"
-            raise failure(work, Fault(wanted.service, wanted.container, "job_timeout", message))
-        with suppress(TimeoutError):
-            work.outside.engine.wait(container.id, 1.0)
-        container = work.container(wanted.container)
+    container = await_end(work, wanted.container, wanted.within_s)
+    if container is None:
+        work.outside.engine.kill(work.container(wanted.container).id)
+        message = f"the job {wanted.service} did not end within {wanted.within_s:g} s"
+        raise failure(work, Fault(wanted.service, wanted.container, "job_timeout", message))
     if container.exit_code != 0 and wanted.optional:
         text = f"the job {wanted.service} ended with exit code {container.exit_code}; nothing requires it"
         work.note("warning", {"service": wanted.service, "text": text})
@@ -202,6 +196,21 @@ def run_job(work: Undertaking, wanted: RunJob) -> None:
         message = f"the job {wanted.service} ended with exit code {container.exit_code}"
         raise failure(work, Fault(wanted.service, wanted.container, "job_failed", message), container)
     work.note("health", {"service": wanted.service, "container": wanted.container, "state": "done"})
+
+
+def await_end(work: Undertaking, name: str, within_s: float) -> Container | None:
+    """The container when it has ended; None when its time is over, and it still runs."""
+    deadline = work.outside.clock.monotonic() + within_s
+    container = work.container(name)
+    while container.state not in ("exited", "dead"):
+        work.control.check()
+        left = deadline - work.outside.clock.monotonic()
+        if left <= 0:
+            return None
+        with suppress(TimeoutError):
+            work.outside.engine.wait(container.id, min(left, 1.0))
+        container = work.container(name)
+    return container
 
 
 # --- the bake --------------------------------------------------------------------------------------------------------

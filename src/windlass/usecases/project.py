@@ -17,6 +17,7 @@ from windlass.domain.manifest import Manifest
 from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
 from windlass.domain.screening import Screen, screen_files, screen_model
+from windlass.domain.taskservices import task_problems, tasks_of
 from windlass.domain.wishes import Wish, find_wishes, missing_consents
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource, Resolved
@@ -97,7 +98,8 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     unset, blank_notes = dangerous_blanks(_uninterpolated(outside, source, blank), blank)
     shown = reading.app.replace("--", "@")
     late = screen_model(model, str(reading.folder), leads_outside)
-    found = [*_no_services(model), *late, *broken.problems, *unset, *missing_consents(wishes, known, shown)]
+    tasks = task_problems(model, tasks_of(manifest))
+    found = [*_no_services(model), *tasks, *late, *broken.problems, *unset, *missing_consents(wishes, known, shown)]
     return Project(
         manifest=manifest,
         model=model,
@@ -129,10 +131,8 @@ def _no_services(model: Model) -> list[Detail]:
 def _not_yet(manifest: Manifest) -> tuple[str, ...]:
     """Keys of windlass.yaml that are understood, and that nothing is done about in this version."""
     written = {
-        "test": manifest.test,
-        "release": manifest.release,
         "verify.steps": manifest.verify.steps,
-        "checklist": manifest.checklist,
+        "release[].before": any(rule.before for rule in manifest.release),
         "assets": manifest.assets,
     }
     found = [key for key, value in written.items() if value]
