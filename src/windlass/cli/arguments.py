@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from windlass.cli.environments import check_environment, environment_option, in_environment
 from windlass.cli.session import Session
 from windlass.domain.errors import Usage, WindlassError
 
 
 class AppName(click.ParamType[str]):
-    """An app's name, checked before it goes anywhere; completed by asking the control plane."""
+    """An app's name in the environment of --env, checked before it goes anywhere; completed by the control plane."""
 
     name = "app"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from windlass.domain.names import app_name
-
-        return app_name(str(value))
+        return in_environment(str(value), ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
@@ -32,8 +32,15 @@ class AppName(click.ParamType[str]):
         return [CompletionItem(n) for n in names if n.startswith(incomplete)]
 
 
-app_argument = click.argument("app", type=AppName())
-some_app_argument = click.argument("app", type=AppName(), required=False)
+def app_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """APP, and --env."""
+    return click.argument("app", type=AppName())(environment_option(command))
+
+
+def some_app_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """APP or nothing, and --env."""
+    argument = click.argument("app", type=AppName(), required=False, callback=check_environment)
+    return argument(environment_option(command))
 
 
 def split_assignment(word: str, option: str = "") -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 
 from windlass.cli.arguments import AppName, app_argument, split_assignment
+from windlass.cli.environments import environment_option, in_environment
 from windlass.cli.render import draw_plan
 from windlass.cli.render_deployment import draw_deployment
 from windlass.cli.session import RefusedAtTheDoor, Session, json_option, wants_colour
@@ -31,6 +32,7 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.argument("source", default="."),
             click.option("--app", type=AppName(), help="Deploy as this app, whatever the folder is called."),
+            environment_option,
             click.option("--ref", default="", help="Branch, tag or commit of a Git address."),
             click.option("--compose", multiple=True, metavar="PATH", help="Compose file in the source."),
             click.option("--profile", multiple=True, metavar="P", help="Compose profile."),
@@ -117,10 +119,8 @@ def at_the_door(error: Refused | Conflict, app: str) -> RefusedAtTheDoor:
 
 
 def _request(source: str, options: Options) -> tuple[str, Source, DeployBody]:
-    from windlass.domain.names import app_name
-
     found = find_source(source)
-    app = options["app"] or app_name(name_of(found))
+    app = options["app"] or in_environment(name_of(found))
     if found.folder is not None and options["ref"]:
         raise Usage("--ref goes with a Git address, not with a folder", hint="windlass deploy URL --ref REF")
     body = DeployBody(
