@@ -29,6 +29,20 @@ def free_subnet(pool: str, size: int, taken: Iterable[str]) -> str:
     )
 
 
+def count_free(pool: str, prefix: int, taken: Iterable[str]) -> int:
+    """How many networks with this prefix length are left in the pool."""
+    whole = IPv4Network(pool)
+    shift = 32 - max(prefix, whole.prefixlen)
+    first = int(whole.network_address) >> shift
+    total, held, end = whole.num_addresses >> shift, 0, first
+    for network in sorted(n for n in _ipv4(taken) if n.overlaps(whole)):
+        start = max(int(network.network_address) >> shift, end)
+        behind = min((int(network.broadcast_address) >> shift) + 1, first + total)
+        held += max(behind - start, 0)
+        end = max(end, behind)
+    return total - held
+
+
 def prefix_for(size: int, smallest: int) -> int:
     """The prefix length whose subnet holds `size` containers beside network, broadcast and gateway address."""
     prefix = _LARGEST_PREFIX

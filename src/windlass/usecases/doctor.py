@@ -13,6 +13,7 @@ from typing import Any
 from windlass.domain.errors import WindlassError
 from windlass.domain.records import App
 from windlass.domain.release import base_project
+from windlass.domain.subnets import count_free
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
 from windlass.usecases.views import shown
@@ -58,7 +59,7 @@ def examine(outside: Outside) -> dict[str, Any]:
 # --- engine, compose, edge -------------------------------------------------------------------------------------------
 
 
-def _engine(outside: Outside) -> Iterator[Finding]:
+def look_at_engine(outside: Outside) -> Iterator[Finding]:
     facts = outside.engine.facts()
     told = f"Docker Engine {facts.version} (API {facts.api}, {facts.architecture}, {facts.storage})"
     if _numbers(facts.version) < LEAST_ENGINE:
@@ -76,7 +77,7 @@ def _engine(outside: Outside) -> Iterator[Finding]:
         yield Finding("live-restore", OK, "containers go on while the engine restarts")
 
 
-def _compose(outside: Outside) -> Iterator[Finding]:
+def look_at_compose(outside: Outside) -> Iterator[Finding]:
     version = outside.compose.version()
     old = _numbers(version) < LEAST_COMPOSE
     told = f"Docker Compose {version}" + (" is older than 2.20" if old else "")
@@ -146,25 +147,13 @@ def _pool(outside: Outside) -> Iterator[Finding]:
     pool = IPv4Network(outside.pool)
     taken = [s for n in outside.engine.networks() for s in n.subnets] + outside.machine.routes()
     prefix = max(APP_PREFIX, pool.prefixlen)
-    total = 1 << (prefix - pool.prefixlen)
-    free = total - len({place for t in taken if ":" not in t for place in _places(IPv4Network(t, strict=False), pool)})
+    total, free = 1 << (prefix - pool.prefixlen), count_free(outside.pool, prefix, taken)
     fix = "" if free >= NETWORKS_LOW else "windlass up --pool CIDR with a larger or another private range"
     told = f"{free} of {total} networks of /{prefix} are free in {pool}"
     yield Finding("address pool", _grade(free, NETWORKS_LOW, 1), told, fix)
 
 
-def _places(network: IPv4Network, pool: IPv4Network) -> range:
-    """Which of the pool's networks this one takes, by number."""
-    if not network.overlaps(pool):
-        return range(0)
-    shift = 32 - max(APP_PREFIX, pool.prefixlen)
-    first = max(int(network.network_address), int(pool.network_address))
-    last = min(int(network.broadcast_address), int(pool.broadcast_address))
-    start = int(pool.network_address) >> shift
-    return range((first >> shift) - start, (last >> shift) - start + 1)
-
-
-def _clock(outside: Outside) -> Iterator[Finding]:
+def look_at_clock(outside: Outside) -> Iterator[Finding]:
     now = outside.clock.now()
     fix = "let the machine keep its time: timedatectl set-ntp true"
     newest = max(
@@ -248,13 +237,13 @@ def _belongs(outside: Outside, app: App, container: Container) -> bool:
 
 
 _CHECKS: dict[str, Check] = {
-    "engine": _engine,
-    "compose": _compose,
+    "engine": look_at_engine,
+    "compose": look_at_compose,
     "edge": _edge,
     "disk": _disk,
     "memory": _memory,
     "address pool": _pool,
-    "clock": _clock,
+    "clock": look_at_clock,
     "database": _database,
     "master key": _key,
     "containers": _strays,
