@@ -172,6 +172,10 @@ def draw_plan(document: dict[str, Any]) -> str:
         for title in ("image", "probe"):
             if item.get(title):
                 lines.append(f"  {click.style(f'{title:<7}', dim=True)} {line_of(item[title])}")
+    for task in document.get("tasks") or []:
+        where, words = task.get("service") or task.get("image"), " ".join(task.get("command") or [])
+        limit = seconds(task.get("within"))
+        lines.append(f"{line_of(task.get('phase', '')):<9} {line_of(words)}  in {line_of(where)}, within {limit}")
     for route in document.get("routes") or []:
         target = f"{line_of(route.get('service', ''))}:{route.get('port', '')}"
         lines.append(f"route  {line_of(route.get('host', ''))}{line_of(route.get('path', ''))} → {target}")

@@ -48,6 +48,8 @@ def draw_report(report: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     if report.get("service"):
         lines.append(_fact("service", _told_service(report)))
+    if report.get("command"):
+        lines.append(_fact("command", line_of(report["command"])))
     if report.get("probe"):
         lines.append(_fact("probe", line_of(report["probe"])))
     if report.get("log"):

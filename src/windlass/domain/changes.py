@@ -6,22 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from windlass.domain.release import Part, Snapshot
+from windlass.domain.tasks import Phase, Task
 
 
 def changes(old: Snapshot | None, new: Snapshot) -> tuple[str, ...]:
     """One line per service and kind of change."""
     if old is None:
         return ("the first release",)
-    found = [f"{n}: new service" for n in new.parts if n not in old.parts]
-    found += [f"{n}: no longer in the file" for n in old.parts if n not in new.parts]
-    for name, part in new.parts.items():
-        if name in old.parts:
-            found += [f"{name}: {what}" for what in _part_changes(old, new, old.parts[name], part)]
+    before = {p.name: p for p in old.services()}
+    after = {p.name: p for p in new.services()}
+    found = [f"{n}: new service" for n in after if n not in before]
+    found += [f"{n}: no longer in the file" for n in before if n not in after]
+    for name, part in after.items():
+        if name in before:
+            found += [f"{name}: {what}" for what in _part_changes(old, new, before[name], part)]
+    found += [f"commands of {phase}" for phase in Phase if _commands(old, phase) != _commands(new, phase)]
     if [(r.host, r.path, r.service, r.port) for r in old.routes] != [
         (r.host, r.path, r.service, r.port) for r in new.routes
     ]:
         found.append("routes")
     return tuple(found)
+
+
+def _commands(snapshot: Snapshot, phase: Phase) -> list[Task | None]:
+    return [p.task for p in snapshot.tasks(phase)]
 
 
 def _part_changes(old: Snapshot, new: Snapshot, before: Part, after: Part) -> list[str]:

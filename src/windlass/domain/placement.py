@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from windlass.domain.compose import Condition, Model, Service
@@ -12,8 +12,9 @@ from windlass.domain.imagehints import ImageHints
 from windlass.domain.ordering import needed, needed_names, peers
 from windlass.domain.overlap import Verdict, View, judge
 from windlass.domain.release import Placement, Role, Strategy
-from windlass.domain.roles import is_waited_for_to_be_healthy, is_waited_for_to_end, roles
+from windlass.domain.roles import JOB_LABEL, is_waited_for_to_be_healthy, is_waited_for_to_end, roles
 from windlass.domain.state import BindKinds
+from windlass.domain.tasks import Phase
 
 _CARE = {Strategy.ROLLING: 0, Strategy.RECREATE: 1, Strategy.KEEP: 2}
 
@@ -60,6 +61,27 @@ def release_jobs(placements: Iterable[Placement], model: Model) -> tuple[str, ..
     while late := {name for name in early if not all(map(is_met, needed_names(model.services[name])))}:
         early -= late
     return tuple(name for name in found if name in early)
+
+
+def late_release_jobs(placing: Placing, model: Model) -> list[Detail]:
+    """Jobs with the label `windlass.job: release` that cannot run before the new version starts."""
+    early = release_jobs(placing.placements, model)
+    return [
+        Detail(
+            "release_job_needs",
+            f"services.{name}.depends_on",
+            f"{name} is to run before the release starts, but it needs {_not_early(model, name, early, placing)}",
+            "let it need stores and other jobs alone, or take the label windlass.job off",
+        )
+        for name, service in model.services.items()
+        if service.labels.get(JOB_LABEL) == Phase.RELEASE and name not in early
+    ]
+
+
+def _not_early(model: Model, name: str, early: Collection[str], placing: Placing) -> str:
+    known = {p.service: p for p in placing.placements}
+    needs = [n for n in needed_names(model.services[name]) if n in known and not known[n].in_base]
+    return ", ".join([n for n in needs if n not in early] or needs)
 
 
 def base_jobs(placements: Iterable[Placement], model: Model) -> tuple[str, ...]:

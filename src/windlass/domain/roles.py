@@ -10,6 +10,7 @@ from windlass.domain.imagehints import NO_HINTS, ImageHints
 from windlass.domain.release import Role
 from windlass.domain.state import state_mounts
 
+JOB_LABEL = "windlass.job"
 _WEB_PORTS = frozenset({80, 443, 3000, 4000, 5000, 8000, 8080, 8081, 8888})
 
 
@@ -70,7 +71,7 @@ def _role(service: Service, model: Model, images: Mapping[str, ImageHints]) -> t
 
 
 def _job(service: Service, model: Model) -> str:
-    if service.labels.get("windlass.job"):
+    if service.labels.get(JOB_LABEL):
         return "the label windlass.job says so"
     if is_waited_for_to_end(model, service.name):
         return "another service waits for its end"

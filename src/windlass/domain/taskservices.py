@@ -13,9 +13,9 @@ from windlass.domain.derivation import Ingredients, made_volumes
 from windlass.domain.errors import Detail, WindlassError
 from windlass.domain.manifest import FILE, Manifest
 from windlass.domain.release import Placement, Probe, Role, Strategy
+from windlass.domain.roles import JOB_LABEL
 from windlass.domain.tasks import APP_URL, Phase, Task, task_name, task_title
 
-JOB_LABEL = "windlass.job"
 NO_SERVICE = Service("")
 # What belongs to a service that lasts, or would let a command answer in its place.
 _LEFT_OUT = frozenset({

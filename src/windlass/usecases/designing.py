@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from windlass.domain.errors import Detail, NotFound, Refused
 from windlass.domain.filebinds import BindKind
 from windlass.domain.imagehints import ImageHints
-from windlass.domain.placement import Placing, place
+from windlass.domain.placement import Placing, late_release_jobs, place
 from windlass.domain.probing import probe_for
 from windlass.domain.release import Placement, Probe, Route
 from windlass.domain.routing import Routing, default_routes, routes_from_manifest, taken_hosts
@@ -45,7 +45,7 @@ def design_release(
     placing = place(project.model, overrides, known, found_kinds)
     placements = {p.service: p for p in placing.placements}
     found_kinds = kinds(binds, placements, consents)
-    problems = [*placing.problems, *questions(binds, found_kinds, app)]
+    problems = [*placing.problems, *late_release_jobs(placing, project.model), *questions(binds, found_kinds, app)]
     routing = _routing(project, placing, known)
     problems += [p for p in routing.problems if complete or p.code not in ("route_port_unknown", "route_unclear")]
     problems += taken_hosts(app, routing.routes, _owners(work))
@@ -57,7 +57,7 @@ def _routing(project: Project, placing: Placing, known: Mapping[str, ImageHints]
     written = project.manifest.route_list()
     if written is not None:
         return routes_from_manifest(written, project.model, placing.placements, known)
-    return default_routes(project.model, placing.placements, known)
+    return default_routes(project.model, placing.placements, known, project.routes)
 
 
 def _probes(

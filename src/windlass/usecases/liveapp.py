@@ -54,8 +54,9 @@ def docker_name(app: str) -> str:
 
 def part_of(snapshot: Snapshot, service: str) -> Part:
     if service not in snapshot.parts:
+        known = ", ".join(sorted(p.name for p in snapshot.services()))
         raise NotFound(
-            f"{shown(snapshot.app)} has no service {service!r}, but {', '.join(sorted(snapshot.parts))}",
+            f"{shown(snapshot.app)} has no service {service!r}, but {known}",
             code="service_not_found",
             hint=f"windlass status {shown(snapshot.app)}",
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from windlass.domain.errors import Detail, Failed
 from windlass.domain.plan import Plan
 from windlass.domain.planner import Situation, plan_deployment
 from windlass.domain.records import Deployment
 from windlass.domain.release import Delivery, Snapshot
+from windlass.domain.tasks import Task
 from windlass.usecases.binds import Bind
 from windlass.usecases.control import CancelRequested
 from windlass.usecases.journal import Journal
@@ -75,13 +77,31 @@ def finish_plan(prep: Preparation, snapshot: Snapshot, again: bool) -> None:
     prep.snapshot = snapshot
     warm = again and outside.store.apps.get(deployment.app).warm == snapshot.number
     prep.plan = plan_deployment(Situation(snapshot, old, seen, again, warm))
-    prep.journal.note("plan", {"services": _printed(snapshot), "downtime": list(prep.plan.downtime)})
+    tasks = describe_tasks(p.task for p in snapshot.parts.values() if p.task)
+    downtime = list(prep.plan.downtime)
+    prep.journal.note("plan", {"services": _printed(snapshot), "tasks": tasks, "downtime": downtime})
 
 
 def _printed(snapshot: Snapshot) -> list[dict[str, str]]:
     return [
         {"service": p.name, "strategy": p.strategy.value, "role": p.role.value, "reason": p.reason}
-        for p in snapshot.parts.values()
+        for p in snapshot.services()
+    ]
+
+
+def describe_tasks(tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """The commands of windlass.yaml as the plan shows them."""
+    return [
+        {
+            "name": t.name,
+            "phase": t.phase.value,
+            "title": t.title,
+            "command": list(t.command),
+            "service": t.service,
+            "image": t.image,
+            "within": t.within_s,
+        }
+        for t in tasks
     ]
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.errors import Refused, refuse
 from windlass.domain.release import Placement, Probe, ProbeKind, Route, Strategy
+from windlass.domain.taskservices import labelled_tasks, tasks_of
 from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
 from windlass.usecases.building import local_hints
 from windlass.usecases.designing import Design, design_release
 from windlass.usecases.grants import deliveries
 from windlass.usecases.preflight import preflight, strangers
+from windlass.usecases.preparation import describe_tasks
 from windlass.usecases.project import Project, Reading, read_project
 from windlass.usecases.reconcile import Always
 from windlass.usecases.requests import DeployRequest
@@ -24,7 +26,7 @@ from windlass.usecases.views import shown
 
 
 def plan(outside: Outside, request: DeployRequest) -> dict[str, Any]:
-    """{"app", "items": one per service, "routes", "notes", "downtime"}. Raises Refused with every reason."""
+    """{"app", "items": one per service, "tasks", "routes", "notes", "downtime"}. Raises Refused with every reason."""
     app = names.docker_name(names.app_name(request.app))
     folder = outside.trees.uploads() / f"plan-{secrets.token_hex(6)}"
     try:
@@ -73,6 +75,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         "app": shown(app),
         "live": known.live if known else None,
         "items": [_item(project, design, p, known is not None and known.live is not None) for p in placements.values()],
+        "tasks": describe_tasks((*tasks_of(project.manifest), *labelled_tasks(project.model))),
         "routes": [_route(outside, app, r) for r in design.routes],
         "notes": list(project.notes),
         "downtime": _downtime(placements, known is not None and known.live is not None),

@@ -18,6 +18,7 @@ def failure_report(work: Undertaking, deployment: Deployment, found: Mapping[str
     service = str(found.get("service", ""))
     return {
         "service": service,
+        "command": found.get("command", ""),
         "container": found.get("container", ""),
         "exit_code": found.get("exit_code"),
         "oom": bool(found.get("oom", False)),
@@ -25,7 +26,7 @@ def failure_report(work: Undertaking, deployment: Deployment, found: Mapping[str
         "probe": found.get("probe", ""),
         "changed": list(_changed(work, deployment)),
         "serving": deployment.previous,
-        "next": _next(app, service, deployment.id),
+        "next": _next(app, service, bool(found.get("command"))),
     }
 
 
@@ -47,6 +48,7 @@ def _changed(work: Undertaking, deployment: Deployment) -> tuple[str, ...]:
     return changes(old, work.snapshots[deployment.release])
 
 
-def _next(app: str, service: str, deployment: str) -> list[str]:
-    logs = f"windlass logs {app} {service}".strip()
-    return [f"windlass events {app}", logs, f"windlass status {app}"]
+def _next(app: str, service: str, ended: bool) -> list[str]:
+    """`ended`: a command that is taken away with its release; what it said is among the events."""
+    logs = [] if ended else [f"windlass logs {app} {service}".strip()]
+    return [f"windlass events {app}", *logs, f"windlass status {app}"]

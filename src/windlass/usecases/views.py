@@ -116,7 +116,7 @@ def status_document(outside: Outside, app: str) -> dict[str, Any]:
 
 def _services(snapshot: Snapshot, containers: list[Container]) -> list[dict[str, Any]]:
     found = []
-    for part in snapshot.parts.values():
+    for part in snapshot.services():
         project = base_project(snapshot.app) if part.in_base else generation_project(snapshot.app, snapshot.number)
         own = [
             c
