@@ -73,6 +73,20 @@ class FolderTrees:
             raise Refused(f"{path.name} is larger than {limit} bytes", code="file_too_large")
         return content
 
+    def put(self, root: Path, name: str, content: bytes, *, is_executable: bool) -> None:
+        path = root / relative_path(name)
+        if self.leads_outside(root, str(path.parent.relative_to(root))):
+            raise Refused(f"the file {name} would lie outside the project", code="path_outside")
+        if path.is_dir() and not path.is_symlink():
+            raise Refused(f"the file {name} cannot be written: a folder is there", code="path_invalid")
+        with writing(f"the file {name}"):
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with aside(path) as holder:
+                new = holder / "new"
+                new.write_bytes(content)
+                new.chmod(0o755 if is_executable else 0o644)
+                new.replace(path)  # a link is replaced, and not followed
+
     def leads_outside(self, root: Path, name: str) -> bool:
         return not (root / name).resolve().is_relative_to(root.resolve())
 

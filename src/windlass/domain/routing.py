@@ -32,11 +32,15 @@ class Routing:
     problems: tuple[Detail, ...] = ()
 
 
-def default_routes(model: Model, placements: Iterable[Placement], hints: Hints) -> Routing:
-    """Routes where windlass.yaml gives none: proxy labels, route variables, else the one service people call."""
+def default_routes(model: Model, placements: Iterable[Placement], hints: Hints, asked: Sequence[Route] = ()) -> Routing:
+    """Routes where windlass.yaml gives none: proxy labels, route variables, else the one service people call.
+
+    `asked`: by variables that have their values already.
+    """
     lasting = {p.service: p for p in placements if p.strategy is not Strategy.JOB}
     services = [s for name, s in model.services.items() if name in lasting]
-    for found in (_labelled(services), _by_variable(services)):
+    by_name = [route for route in asked if route.service in lasting]
+    for found in (_labelled(services), by_name, _by_variable(services)):
         if found:
             return checked_routes(found, model, lasting.values(), hints)
     http = [s for s in services if lasting[s.name].role is Role.HTTP]

@@ -133,6 +133,10 @@ class Trees(Protocol):
         """The file's bytes, None when there is no such file; raises Refused (file_too_large) beyond `limit`."""
         ...
 
+    def put(self, root: Path, name: str, content: bytes, *, is_executable: bool) -> None:
+        """Write a file below `root`, in the place of what is there; raises Refused for a path that leads outside."""
+        ...
+
     def look(self, path: Path) -> PathFacts: ...
     def leads_outside(self, root: Path, name: str) -> bool:
         """Whether the path below `root`, after following links, lies outside of it."""

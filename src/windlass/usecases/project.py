@@ -16,12 +16,14 @@ from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 from windlass.domain.manifest import Manifest
 from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
+from windlass.domain.release import Route
 from windlass.domain.screening import Screen, screen_files, screen_model
 from windlass.domain.taskservices import task_problems, tasks_of
 from windlass.domain.wishes import Wish, find_wishes, missing_consents
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource, Resolved
 from windlass.usecases.contracts import check_values, learn_contract, told, with_contract, with_uses
+from windlass.usecases.dialects import Spoken, fill_in, translate_project
 
 ENV_FILE = ".env"
 MANIFEST = "windlass.yaml"
@@ -64,6 +66,10 @@ class Project:
     wishes: tuple[Wish, ...]
     problems: tuple[Detail, ...]
     notes: tuple[str, ...]
+    made: Mapping[str, str] = field(default_factory=dict)
+    """Values of another tool's magic variables, made now, to be kept with the app."""
+    routes: tuple[Route, ...] = ()
+    """That another tool's dialect asks for; windlass.yaml's and labels come first."""
 
 
 def read_project(outside: Outside, reading: Reading) -> Project:
@@ -74,12 +80,15 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     files = reading.compose or manifest.compose or _split(env.get("COMPOSE_FILE", ""))
     profiles = reading.profiles or manifest.profiles or tuple(_split(env.get("COMPOSE_PROFILES", ""), ","))
     files = files or _discovered(outside, reading.folder)
-    screen = _screen(outside, reading.folder, files)
-    problems += screen.problems
+    spoken = translate_project(outside, reading.folder, files)
+    screen = _screen(outside, reading.folder, files, spoken)
+    problems += [*spoken.whole.problems, *screen.problems]
     if problems:
         raise refuse(problems)
     imported, notes = _imported(reading, env)
-    values = {**manifest.defaults, **imported, **reading.stored, **reading.values}
+    given = {**manifest.defaults, **imported, **reading.stored, **reading.values}
+    filled = fill_in(outside, reading.app, spoken, given, _hosts(manifest))
+    values = {**filled.addresses, **filled.made, **given}
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
     leads_outside = _leads_outside(outside, reading.folder)
     contract = learn_contract(outside, reading.folder, manifest, source)
@@ -107,8 +116,10 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         values=values,
         imported=imported,
         wishes=wishes,
+        made=filled.made,
+        routes=filled.routes,
         problems=tuple(found),
-        notes=(*notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
+        notes=(*notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
 
 
@@ -155,6 +166,11 @@ def _manifest(outside: Outside, reading: Reading) -> Manifest:
     return parse_manifest(text or b"", reading.app.replace("--", "@"))
 
 
+def _hosts(manifest: Manifest) -> dict[str, str]:
+    """Service -> the host that windlass.yaml gives it."""
+    return {route.service: route.host for route in manifest.route_list() or () if route.host}
+
+
 def _env_file(outside: Outside, reading: Reading) -> dict[str, str]:
     text = outside.trees.read(reading.folder / ENV_FILE)
     return outside.compose.read_env(text.decode("utf-8", "replace")) if text is not None else {}
@@ -184,10 +200,10 @@ def _split(text: str, separator: str = ":") -> tuple[str, ...]:
     return tuple(t.strip() for t in text.split(separator) if t.strip())
 
 
-def _screen(outside: Outside, folder: Path, files: Iterable[str]) -> Screen:
+def _screen(outside: Outside, folder: Path, files: Iterable[str], spoken: Spoken) -> Screen:
     def read(path: str) -> Document | None:
         text = outside.trees.read(folder / path)
-        return None if text is None else parse_yaml(text, path)
+        return None if text is None else spoken.as_written(parse_yaml(text, path))
 
     return screen_files(tuple(files), read, _leads_outside(outside, folder))
 

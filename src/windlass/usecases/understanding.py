@@ -12,7 +12,7 @@ from windlass.usecases.contracts import OPTION, pack_contract
 from windlass.usecases.grants import deliveries, secret_files
 from windlass.usecases.preparation import Preparation, cancelled
 from windlass.usecases.project import ENV_FILE, Project, Reading, read_project
-from windlass.usecases.variables import PRIVATE, given_values, held_values, hold_more, redactor_of
+from windlass.usecases.variables import PRIVATE, given_values, held_values, hold_more, keep_made, redactor_of
 
 
 def fetch_source(prep: Preparation, record: list[StepRecord]) -> None:
@@ -51,6 +51,7 @@ def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
     )
     prep.project = read_project(outside, reading)
     hold_more(outside, deployment.id, prep.project.imported)
+    keep_made(outside, deployment.app, prep.project.made)
     prep.journal.redactor = redactor_of(prep.project.values)
     _keep_wishes(prep, prep.project)
     prep.binds = local_binds(outside, prep.project.model, folder)

@@ -193,6 +193,12 @@ def hold_more(outside: Outside, deployment: str, values: Mapping[str, str]) -> N
         outside.store.deployments.hold(deployment, pack_values({**values, **held_values(outside, deployment)}))
 
 
+def keep_made(outside: Outside, app: str, values: Mapping[str, str]) -> None:
+    """At once, whatever becomes of the deployment: a database that is made with a password keeps it."""
+    if values:
+        outside.store.variables.set(app, values, outside.clock.now())
+
+
 def redactor_of(values: Mapping[str, str]) -> Redactor:
     return Redactor(values)
 

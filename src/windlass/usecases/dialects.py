@@ -1,0 +1,110 @@
+"""Puts a project that was written for another tool into Compose's words, in windlass's own copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from windlass.domain.dialects.addresses import find_places, find_routes, with_port
+from windlass.domain.dialects.coolify import is_coolify, translate_coolify
+from windlass.domain.dialects.oldkeys import translate_old_keys
+from windlass.domain.dialects.translation import NewFile, Translation, joined
+from windlass.domain.documents import Document, parse_yaml
+from windlass.domain.documents import Path as YamlPath
+from windlass.domain.errors import Refused
+from windlass.domain.insidepaths import folder_of, inside
+from windlass.domain.release import Route
+from windlass.domain.rewriting import rewrite
+from windlass.ports.outside import Outside
+from windlass.usecases.magicvalues import make_secrets
+from windlass.usecases.routes import default_host
+
+Marks = Mapping[YamlPath, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """`whole`: what was found in all files. `marks`: file -> the places in it as the user wrote it."""
+
+    whole: Translation = Translation()
+    marks: Mapping[str, Marks] = field(default_factory=dict)
+
+    def as_written(self, document: Document) -> Document:
+        """The file as Compose reads it, with the places that the user knows."""
+        return replace(document, marks=self.marks.get(document.name, document.marks))
+
+
+@dataclass(frozen=True)
+class Filled:
+    """`addresses` follow from the routes and are not kept; `made` is made once and kept with the app.
+
+    `notes`: all that was translated or made, for the plan.
+    """
+
+    addresses: Mapping[str, str]
+    made: Mapping[str, str]
+    routes: tuple[Route, ...]
+    notes: tuple[str, ...]
+
+
+def translate_project(outside: Outside, folder: Path, files: Sequence[str]) -> Spoken:
+    """Rewrite the Compose files that speak a dialect, and write the files that they bring along.
+
+    A file that cannot be read is left to the screen, which says why.
+    """
+    read = _read(outside, folder, files)
+    declared = frozenset(str(name) for document, _ in read.values() for name in document.data.get("volumes") or ())
+    theirs = any(is_coolify(document, text) for document, text in read.values())
+    start = folder_of(files[0]) if files else "."
+    found = []
+    for name, (document, text) in read.items():
+        parts = [translate_old_keys(document)]
+        parts += [translate_coolify(document, text, start, declared)] if theirs else []
+        found.append(translation := joined(parts))
+        if translation.edits:
+            content = rewrite(text.encode(), name, translation.edits)
+            outside.trees.put(folder, name, content, is_executable=False)
+    whole = joined(found)
+    for file in whole.files:
+        _bring(outside, folder, file)
+    return Spoken(whole, {name: document.marks for name, (document, _) in read.items()})
+
+
+def fill_in(outside: Outside, app: str, spoken: Spoken, given: Mapping[str, str], hosts: Mapping[str, str]) -> Filled:
+    """Values for the magic variables. `given`: those that somebody set. `hosts`: service -> host, by windlass.yaml."""
+    whole = spoken.whole
+    own = {f"SERVICE_FQDN_{r.id}": hosts[r.service] for r in whole.routes if hosts.get(r.service)}
+    host = default_host(app, outside.domain)
+    places = find_places(whole.routes, whole.magic, {**own, **given}, host, whole.port_hint)
+    made = make_secrets(whole.magic, given, outside.clock.now())
+    notes = (
+        [f"Coolify's dialect: made once and kept as variables of the app: {', '.join(sorted(made))}"] if made else []
+    )
+    if places.values:
+        listed = ", ".join(f"{n}={v}" for n, v in sorted(places.values.items()) if n not in given)
+        notes += [f"Coolify's dialect: from the routes: {listed}"] if listed else []
+    routes = find_routes(whole.routes, places, whole.port_hint)
+    return Filled(with_port(places.values, outside.http_port), made, routes, tuple(notes))
+
+
+def _read(outside: Outside, folder: Path, files: Sequence[str]) -> dict[str, tuple[Document, str]]:
+    found = {}
+    for name in files:
+        place = inside(".", name)
+        if place is None or outside.trees.leads_outside(folder, place):
+            continue
+        content = outside.trees.read(folder / place)
+        if content is None:
+            continue
+        try:
+            found[place] = parse_yaml(content, place), content.decode()
+        except Refused:
+            continue
+    return found
+
+
+def _bring(outside: Outside, folder: Path, file: NewFile) -> None:
+    """What the project has under that path already is its own."""
+    if outside.trees.leads_outside(folder, file.path) or not outside.trees.look(folder / file.path).exists:
+        outside.trees.put(folder, file.path, file.content, is_executable=file.is_executable)

@@ -1,0 +1,51 @@
+"""Plans every Compose file below a folder of collections and prints what came of it, counted by reason."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from survey.collect import Item, find_items
+from survey.examine import Outcome, examine
+from survey.world import temporary_world
+
+_BATCH = 25
+
+
+def main(argv: list[str]) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m survey", description=__doc__)
+    parser.add_argument("folder", type=Path, help="its entries are collections: owner__name, or any other name")
+    parser.add_argument("--json", action="store_true", help="every outcome, on standard output")
+    parser.add_argument("--only", default="", help="collections whose name contains this")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args(argv)
+    items = [item for item in find_items(options.folder.resolve()) if options.only in item.collection]
+    outcomes = list(_examined(items, options.jobs))
+    if options.json:
+        print(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+    return 0
+
+
+def _examined(items: list[Item], jobs: int) -> Iterator[Outcome]:
+    batches = [items[at : at + _BATCH] for at in range(0, len(items), _BATCH)]
+    done = 0
+    with ProcessPoolExecutor(jobs) as pool:
+        for outcomes in pool.map(_batch, batches):
+            done += len(outcomes)
+            print(f"{done} of {len(items)}", file=sys.stderr, end="\r", flush=True)
+            yield from outcomes
+
+
+def _batch(items: list[Item]) -> list[Outcome]:
+    with temporary_world() as (outside, home):
+        return [examine(outside, home, item) for item in items]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
