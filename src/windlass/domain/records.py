@@ -44,7 +44,11 @@ class Release:
     source: str = ""  # "upload" or the Git URL without credentials
     ref: str = ""
     commit: str = ""
+    author: str = ""  # of the commit: name and address
+    message: str = ""  # its first line
+    committed_at: float | None = None
     tree: str = ""  # digest of the source tree
+    watched: str = ""  # digest of the files that the app watches, and of the patterns; "" when it watches all
     fingerprint: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     live_at: float | None = None

@@ -14,10 +14,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
 
 from windlass.adapters.store.rows import to_json
-from windlass.adapters.store.tables import metadata
+from windlass.adapters.store.sourcetables import sources
 from windlass.domain.errors import OutOfReach, Refused, Usage
 
-REVISION = "0001"
+REVISION = "0002"
 BUSY_S = 10.0
 
 # One writer at a time, as SQLite has it, keeps claims and the order of event numbers right on PostgreSQL too.
@@ -167,7 +167,7 @@ def _bring_up_to_date(database: Database) -> None:
     with database.write() as connection:
         found = _revision(connection)  # another process may have been faster
         if found is None:
-            metadata.create_all(connection)
+            sources.metadata.create_all(connection)
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
             connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
         elif found > REVISION:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, LargeBinary, Table, func
 
+from windlass.adapters.store.sourcetables import secrets
 from windlass.adapters.store.tables import held, snapshots, variables
 from windlass.adapters.vault import PREFIX_BYTES
 
@@ -22,6 +23,10 @@ def snapshot_label(app: str, number: int) -> str:
 
 def held_label(deployment: str) -> str:
     return f"held:{deployment}:values"
+
+
+def secret_label(app: str, name: str) -> str:
+    return f"secrets:{app}:{name}"
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ SEALED: Mapping[str, SealedTable] = {
     for one in (
         SealedTable(held, held_label, "the values given with the deployment {0}"),
         SealedTable(variables, variable_label, "the variable {1} of {0}"),
+        SealedTable(secrets, secret_label, "the secret {1} of {0}"),
         SealedTable(snapshots, snapshot_label, "release {1} of {0}"),
     )
 }

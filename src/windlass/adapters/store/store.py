@@ -17,6 +17,7 @@ from windlass.adapters.store.keys import SqlKeys
 from windlass.adapters.store.releases import SqlReleases
 from windlass.adapters.store.resources import SqlResources
 from windlass.adapters.store.sealed import SEALED
+from windlass.adapters.store.sources import SqlSources
 from windlass.adapters.store.variables import SqlVariables
 from windlass.adapters.vault import Vault, open_vault
 
@@ -35,6 +36,7 @@ class SqlStore:
         self.variables = SqlVariables(database, vault)
         self.consents = SqlConsents(database)
         self.resources = SqlResources(database)
+        self.sources = SqlSources(database, vault)
         self.keys = SqlKeys(database, vault)
 
     def ready(self) -> bool:

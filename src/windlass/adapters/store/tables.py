@@ -67,6 +67,10 @@ releases = Table(
     Column("images", JSON, nullable=False),
     Column("live_at", Double),
     Column("kept", Boolean, nullable=False),
+    Column("author", Text, nullable=False, server_default=""),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("committed_at", Double),
+    Column("watched", Text, nullable=False, server_default=""),
 )
 
 snapshots = Table(

@@ -1,0 +1,54 @@
+"""The tables of what an app comes from: its source, the secrets for it, and what its webhook has brought already."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, LargeBinary, Table, Text
+
+from windlass.adapters.store.tables import metadata
+
+
+def _app_key() -> Column[str]:
+    return Column("app", Text, ForeignKey("apps.name", ondelete="CASCADE"), primary_key=True)
+
+
+# Where releases come from; an environment is an app of its own, with a source of its own.
+sources = Table(
+    "sources",
+    metadata,
+    _app_key(),
+    Column("kind", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("set_at", Double, nullable=False),
+    Column("branch", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("compose", JSON, nullable=False),
+    Column("watch", JSON, nullable=False),
+    Column("submodules", Boolean, nullable=False),
+    Column("lfs", Boolean, nullable=False),
+    Column("poll_s", Double, nullable=False),
+    Column("auth", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("host_keys", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+)
+
+# Tokens and keys that are windlass's own for an app; never variables of the app.
+secrets = Table(
+    "secrets",
+    metadata,
+    _app_key(),
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# What webhooks have brought already.
+hook_marks = Table(
+    "hook_marks",
+    metadata,
+    _app_key(),
+    Column("mark", Text, primary_key=True),
+    Column("seen_at", Double, nullable=False, index=True),
+)
