@@ -33,10 +33,11 @@ _WORDS: Mapping[Step, Mapping[str, tuple[str, str]]] = {
     Step.TLS: {
         "expired": ("the certificate of {place} has expired", "renew it there"),
         "early": ("the certificate of {place} is not valid yet", "check the clocks there and here"),
-        "unknown": ("the certificate of {place} is signed by nobody known here", "install its authority's on this machine"),
+        "unknown": ("the certificate of {place} is signed by nobody known here", "install its authority here"),
         "name": ("the certificate of {place} is for another host than {host}", "{value}, or renew it there"),
         "none": ("{place} speaks no TLS, and the address asks for it", "turn TLS on there, or {value}"),
         "needed": ("{place} wants TLS, and the address does not ask for it", "{value}, with {secure}"),
+        "silent": ("{place} ends or ignores the handshake of TLS", "turn TLS on there, or {value}"),
         "failed": ("TLS with {place} fails{code}", "look at which versions of TLS it allows"),
     },
     Step.PROTOCOL: {
@@ -46,12 +47,13 @@ _WORDS: Mapping[Step, Mapping[str, tuple[str, str]]] = {
     Step.CREDENTIALS: {
         "wrong": ("{place} does not accept the user or password", "{value}"),
         "missing": ("{place} asks for a password, and there is none", "{value}"),
+        "needless": ("{place} has no password, and the address gives one", "{value}, or set the password there"),
         "key": ("{place} does not know the access key", "{value}"),
         "signature": ("{place} does not accept the secret key", "{value}"),
         "clock": ("{place} says that this machine's clock is wrong", "timedatectl set-ntp true"),
     },
     Step.PERMISSION: {
-        "address": ("{place} lets this user in from other addresses only{code}", "allow this machine's address there"),
+        "address": ("{place} has no rule that lets this user in from here{code}", "allow this machine's address there"),
         "login": ("{place} does not let this user log in{code}", "allow it there"),
         "denied": ("{place} denies the user this{code}", "give the user the right to it there"),
         "bucket": ("{place} denies the key the bucket{code}", "give the key the right to list and use the bucket"),
@@ -68,7 +70,10 @@ _WORDS: Mapping[Step, Mapping[str, tuple[str, str]]] = {
         "starting": ("{place} is not ready yet{code}", "try again in a moment"),
         "failing": ("{place} answers with an error of its own{code}", "look at what it says there"),
     },
-    Step.UNASKED: {},
+    Step.UNASKED: {
+        "error": ("{place} was not asked: windlass itself failed at it", "windlass logs, or report it"),
+        "time": ("{place} was not asked to the end: there was no time left", "try again"),
+    },
 }  # fmt: skip
 _SECURE = {
     Kind.POSTGRES: "?sslmode=require", Kind.REDIS: "rediss://", Kind.AMQP: "amqps://", Kind.HTTP: "https://",
