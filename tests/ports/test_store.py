@@ -207,7 +207,7 @@ def opened_store() -> Iterator[SqlStore]:
         database = open_database(url)
         # What is tested survives no power failure, and need not.
         database.write = functools.partial(database.write, durable=False)  # type: ignore[method-assign]
-        store = SqlStore(database, open_vault(Path(folder) / "master.key"))
+        store = SqlStore(database, open_vault(Path(folder) / "master.key"), Path(folder) / "audit.head")
         yield store
         store.close()
 

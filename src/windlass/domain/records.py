@@ -23,6 +23,7 @@ class App:
     warm_until: float = 0.0
     scale: Mapping[str, int] = field(default_factory=dict)
     stopped_services: tuple[str, ...] = ()
+    project: str = "default"
 
 
 class ReleaseState(StrEnum):

@@ -37,5 +37,5 @@ def vault(tmp_path: Path) -> Vault:
 
 
 @pytest.fixture
-def store(database: Database, vault: Vault) -> SqlStore:
-    return SqlStore(database, vault)
+def store(database: Database, vault: Vault, tmp_path: Path) -> SqlStore:
+    return SqlStore(database, vault, tmp_path / "audit.head")

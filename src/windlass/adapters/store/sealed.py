@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Column, LargeBinary, Table, func
 
 from windlass.adapters.store.sourcetables import secrets
-from windlass.adapters.store.tables import held, snapshots, variables
+from windlass.adapters.store.tables import held, keyring, second_factors, snapshots, variables
 from windlass.adapters.vault import PREFIX_BYTES
 
 
@@ -23,6 +23,14 @@ def snapshot_label(app: str, number: int) -> str:
 
 def held_label(deployment: str) -> str:
     return f"held:{deployment}:values"
+
+
+def second_factor_label(user: str) -> str:
+    return f"second_factors:{user}:secret"
+
+
+def keyring_label(name: str) -> str:
+    return f"keyring:{name}:key"
 
 
 def secret_label(app: str, name: str) -> str:
@@ -61,5 +69,7 @@ SEALED: Mapping[str, SealedTable] = {
         SealedTable(variables, variable_label, "the variable {1} of {0}"),
         SealedTable(secrets, secret_label, "the secret {1} of {0}"),
         SealedTable(snapshots, snapshot_label, "release {1} of {0}"),
+        SealedTable(second_factors, second_factor_label, "the second factor of {0}"),
+        SealedTable(keyring, keyring_label, "the key of the {0} log"),
     )
 }

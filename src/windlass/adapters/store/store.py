@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from windlass.adapters.audithead import HeadFile
 from windlass.adapters.store.apps import SqlApps
+from windlass.adapters.store.audit import SqlAudit
 from windlass.adapters.store.bell import Bell
 from windlass.adapters.store.consents import SqlConsents
 from windlass.adapters.store.database import Database, open_database
@@ -14,10 +16,13 @@ from windlass.adapters.store.deployments import SqlDeployments
 from windlass.adapters.store.events import SqlEvents
 from windlass.adapters.store.jobs import SqlJobs
 from windlass.adapters.store.keys import SqlKeys
+from windlass.adapters.store.logins import SqlLinks, SqlLoginAttempts, SqlSessions, SqlTokens
+from windlass.adapters.store.projects import SqlProjects
 from windlass.adapters.store.releases import SqlReleases
 from windlass.adapters.store.resources import SqlResources
 from windlass.adapters.store.sealed import SEALED
 from windlass.adapters.store.sources import SqlSources
+from windlass.adapters.store.users import SqlUsers
 from windlass.adapters.store.variables import SqlVariables
 from windlass.adapters.vault import Vault, open_vault
 
@@ -25,7 +30,7 @@ from windlass.adapters.vault import Vault, open_vault
 class SqlStore:
     """Implements ports.store.Store; safe to be used by many threads."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, audit_head: Path) -> None:
         work = Bell()
         self._database = database
         self.apps = SqlApps(database)
@@ -38,6 +43,13 @@ class SqlStore:
         self.resources = SqlResources(database)
         self.sources = SqlSources(database, vault)
         self.keys = SqlKeys(database, vault)
+        self.projects = SqlProjects(database)
+        self.users = SqlUsers(database, vault)
+        self.tokens = SqlTokens(database)
+        self.sessions = SqlSessions(database)
+        self.links = SqlLinks(database)
+        self.attempts = SqlLoginAttempts(database)
+        self.audit = SqlAudit(database, vault, HeadFile(audit_head))
 
     def ready(self) -> bool:
         return self._database.is_there()
@@ -47,14 +59,15 @@ class SqlStore:
 
 
 def open_store(url: str, key_file: Path) -> SqlStore:
-    """Open or create the database and its key.
+    """Open or create the database and its key; the audit log's head lies beside the key.
 
     Raises Refused when the database is newer than this windlass, or when it holds secrets and the key is missing,
     readable by others, or another one; OutOfReach when the database does not answer.
     """
     database = open_database(url)
     try:
-        return SqlStore(database, open_vault(key_file, _sealed_samples(database)))
+        vault = open_vault(key_file, _sealed_samples(database))
+        return SqlStore(database, vault, key_file.with_name("audit.head"))
     except BaseException:
         database.close()
         raise

@@ -50,6 +50,7 @@ apps = Table(
     Column("stopped_services", JSON, nullable=False),
     # Numbers are never given twice, also when the newest release was dropped: images and networks carry them.
     Column("last_release", Integer, nullable=False, server_default=text("0")),
+    Column("project", Text, nullable=False, server_default="default"),
 )
 
 releases = Table(
@@ -193,4 +194,113 @@ resources = Table(
     Index("uq_resources_kind_ref", "kind", "ref", unique=True),
     Index(None, "kind", "name"),
     sqlite_autoincrement=True,
+)
+
+# ---- people, and what they may --------------------------------------------------------------------------------------
+
+
+def _user_key(*, primary: bool = True) -> Column[str]:
+    return Column("user", Text, ForeignKey("users.name", ondelete="CASCADE"), primary_key=primary, nullable=False)
+
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("protected", JSON, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("admin", Boolean, nullable=False),
+    Column("password", Text, nullable=False),
+)
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    _user_key(),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    _user_key(),
+    Column("project", Text, ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, nullable=False),
+)
+
+# `user` is no foreign key: the tokens of the socket's owner have none.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("user", Text, nullable=False, index=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("project", Text, nullable=False),
+    Column("app", Text, nullable=False),
+    Column("used_at", Double),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    _user_key(primary=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("source", Text, nullable=False),
+)
+
+# `user` "" is the first admin, who is no row yet.
+links = Table(
+    "links",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("locked_until", Double, nullable=False),
+)
+
+# Numbers have no gaps: they are given in the transaction that writes the row, and not by the database.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("app", Text, nullable=False, index=True),
+    Column("data", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+)
+
+# Keys of single purposes, under the master key; a rotation of that leaves them as they are.
+keyring = Table(
+    "keyring",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
 )

@@ -1,0 +1,48 @@
+"""The audit log's head: a small file outside the database, whole after every crash."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from windlass.domain.auditchain import Head
+from windlass.domain.errors import OutOfReach
+
+
+class HeadFile:
+    """Holds the number and code of the newest entry, and a seal over both that only the log's key can make."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> tuple[Head, str] | None:
+        """Head and seal; None when there is none that can be read."""
+        try:
+            found = json.loads(self.path.read_text())
+            return Head(int(found["number"]), str(found["mac"])), str(found["seal"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, head: Head, seal: str) -> None:
+        """On the disk when it returns. Raises OutOfReach."""
+        temporary = self.path.with_name(self.path.name + ".new")
+        document = json.dumps({"number": head.number, "mac": head.mac, "seal": seal})
+        try:
+            descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(document)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise OutOfReach(
+                f"the head of the audit log {self.path} cannot be written: {error.strerror}; nothing was changed",
+                code="audit_unwritable",
+                hint=f"check free disk space, and that {self.path.parent} belongs to the user that runs windlass",
+            ) from error
