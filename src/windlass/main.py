@@ -93,6 +93,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
     from windlass.adapters.compose import ComposeProgram
     from windlass.adapters.git import GitCli, GitRules
     from windlass.adapters.machine import LocalMachine
+    from windlass.adapters.outpost.outpost import ChildOutposts
     from windlass.adapters.probe import NetworkProber
     from windlass.adapters.trees import FolderTrees
     from windlass.ports.outside import Outside
@@ -107,6 +108,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         trees=FolderTrees(known.home),
         edge=build_edge(known, engine),
         prober=NetworkProber(),
+        outposts=ChildOutposts(engine),
         machine=LocalMachine(),
         clock=SystemClock(),
         pool=known.pool,

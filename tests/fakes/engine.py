@@ -20,6 +20,7 @@ from windlass.ports.engine import (
     EngineFacts,
     ExecOptions,
     ExecResult,
+    HolderContainer,
     ImageFacts,
     LogLine,
     NetworkFacts,
@@ -239,6 +240,15 @@ class FakeEngine:
         self.set_restart(ref, "unless-stopped")
         self.start(ref)
         return ref
+
+    def create_holder(self, spec: HolderContainer) -> str:
+        self._asked("create_holder", spec.name)
+        facts = self.image(spec.image)
+        if facts is None:
+            raise NotFound(f"no such image: {spec.image}")
+        if spec.network not in self.nets:
+            raise NotFound(f"no such network: {spec.network}")
+        return self.add_container(spec.name, labels=spec.labels, image=facts.id, networks=[spec.network])
 
     # ---- networks and volumes --------------------------------------------------------------------------------------
 

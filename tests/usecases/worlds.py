@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.fakes.edge import FakeEdge
 from tests.fakes.engine import FakeEngine
+from tests.fakes.outposts import FakeOutposts
 
 from windlass.adapters.store.store import SqlStore, open_store
 from windlass.adapters.trees import FolderTrees
@@ -258,6 +259,7 @@ def make_world(folder: Path) -> World:
         trees=FolderTrees(folder),
         edge=edge,
         prober=prober,
+        outposts=FakeOutposts(engine),
         machine=machine,
         clock=clock,
         pool="10.9.0.0/20",

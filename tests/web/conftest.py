@@ -77,6 +77,7 @@ def outside(store: SqlStore, tmp_path: Path) -> Outside:
         trees=cast(Any, Uploads(uploads)),
         edge=nothing,
         prober=nothing,
+        outposts=nothing,
         machine=cast(Any, machine),
         clock=SystemClock(),
         pool="10.213.0.0/16",

@@ -100,7 +100,12 @@ _BY_CODE: Mapping[str, str] = {
     "memory_short": "memory",
     "exposed_without_password": "exposure",
 }
-_BY_PREFIX = (("variable_", "contract"), ("route_", "routes"), ("reachability_", "reachability"))
+_BY_PREFIX = (
+    ("variable_", "contract"),
+    ("route_", "routes"),
+    ("reachability_", "reachability"),
+    ("checklist_", "checklist"),
+)
 
 
 def check_of(code: str) -> str:

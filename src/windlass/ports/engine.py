@@ -120,6 +120,20 @@ class EdgeContainer:
     binds: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class HolderContainer:
+    """A container that only holds a place in networks, with no rights. `hosts`: `name:address`."""
+
+    name: str
+    image: str
+    argv: tuple[str, ...]
+    labels: Mapping[str, str]
+    network: str
+    hosts: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+
+
 class Engine(Protocol):
     """A Docker Engine. Everything raises OutOfReach when it does not answer, NotFound when the thing is not there."""
 
@@ -160,6 +174,10 @@ class Engine(Protocol):
 
     def run_edge(self, spec: EdgeContainer) -> str:
         """Create and start it: host network, restart unless-stopped. Returns its ID."""
+        ...
+
+    def create_holder(self, spec: HolderContainer) -> str:
+        """Create it, and do not start it. Returns its ID."""
         ...
 
     def networks(self) -> list[NetworkFacts]: ...

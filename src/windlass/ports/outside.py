@@ -10,6 +10,7 @@ from typing import Any
 from windlass.ports.edge import Edge, Prober
 from windlass.ports.engine import Engine
 from windlass.ports.machine import Clock, Machine
+from windlass.ports.outposts import OutpostMemory, Outposts
 from windlass.ports.recent import Recent
 from windlass.ports.sources import Compose, Git, Trees
 from windlass.ports.store import Store
@@ -27,11 +28,13 @@ class Outside:
     trees: Trees
     edge: Edge
     prober: Prober
+    outposts: Outposts
     machine: Machine
     clock: Clock
     pool: str  # CIDR from which networks get their subnets
     domain: str = "localhost"
     http_port: int = 80
+    outpost_memory: OutpostMemory = field(default_factory=OutpostMemory)
     routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
     """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""
     recent: Recent = field(default_factory=Recent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from windlass.domain.errors import Conflict, Failed, NotFound
 from windlass.domain.plan import Attach, Detach, EnsureNetwork, EnsureVolume
 from windlass.domain.records import Resource
@@ -21,23 +23,28 @@ def ensure_network(work: Undertaking, wanted: EnsureNetwork) -> None:
     if here is not None:
         _own(work, here)
         return
-    taken = [s for n in existing for s in n.subnets] + work.outside.machine.routes()
     labels = {
         **work.labels(),
         "windlass.app": work.app,
         "com.docker.compose.project": wanted.project,
         "com.docker.compose.network": wanted.key,
     }
+    ref = create_network(work.outside, wanted, labels, existing)
+    _record(work, "network", ref, wanted.name)
+
+
+def create_network(
+    outside: Outside, wanted: EnsureNetwork, labels: Mapping[str, str], existing: Sequence[NetworkFacts]
+) -> str:
+    """Its ID. With the first addresses of the pool that the engine accepts; raises Failed when it accepts none."""
+    taken = [s for n in existing for s in n.subnets] + outside.machine.routes()
     for _ in range(_TRIES):
-        subnet = free_subnet(work.outside.pool, wanted.size, taken)
+        subnet = free_subnet(outside.pool, wanted.size, taken)
         try:
             dynamic = upper_half(subnet) if wanted.fixed else ""
-            ref = engine.create_network(wanted.name, subnet, wanted.internal, labels, dynamic)
+            return outside.engine.create_network(wanted.name, subnet, wanted.internal, labels, dynamic)
         except AddressTaken:
             taken.append(subnet)
-            continue
-        _record(work, "network", ref, wanted.name)
-        return
     raise Failed(f"no address range for the network {wanted.name} was accepted", code="address_pool_full")
 
 

@@ -15,6 +15,7 @@ from windlass.domain.release import Part
 from windlass.ports.engine import EngineEvent
 from windlass.ports.outside import Outside
 from windlass.usecases.gates import gate
+from windlass.usecases.outposts import sweep_outposts
 from windlass.usecases.reviving import revive
 from windlass.usecases.routes import refresh_routes
 from windlass.usecases.sweeping import sweep_generations
@@ -82,6 +83,7 @@ class Reconciler:
         """Start, in order, every live generation that is not running as it should. Raises OutOfReach."""
         self.outside.engine.facts()
         self._keep_edge()
+        sweep_outposts(self.outside)
         for app in self.outside.store.apps.all():
             if app.removing or self.outside.store.deployments.unfinished(app.name):
                 continue

@@ -13,7 +13,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from windlass.adapters.engine.connection import Speaker, checked, words_of
 from windlass.domain.errors import NotFound
-from windlass.ports.engine import Container, EdgeContainer
+from windlass.ports.engine import Container, EdgeContainer, HolderContainer
 
 
 class Containers(Speaker):
@@ -117,6 +117,28 @@ class Containers(Speaker):
                 host_config=host,
             )
             api.start(made["Id"])
+            return str(made["Id"])
+
+    def create_holder(self, spec: HolderContainer) -> str:
+        with self._connection.call(f"container {spec.name}") as api:
+            host = api.create_host_config(
+                network_mode=checked(spec.network),
+                extra_hosts=list(spec.hosts),
+                dns=list(spec.dns),
+                dns_search=list(spec.search),
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                log_config=LogConfig(type="none"),
+            )
+            made = api.create_container(
+                spec.image,
+                command=list(spec.argv),
+                name=checked(spec.name),
+                user="65534:65534",
+                labels=dict(spec.labels),
+                host_config=host,
+            )
             return str(made["Id"])
 
 

@@ -24,7 +24,7 @@ _ANSWERS_LIMIT = 1 << 20
 
 # The edge's program, serving nothing: of all images this one is here whatever app it is.
 _IDLE = (
-    "--entryPoints.idle.address=127.0.0.1:9",
+    "--entryPoints.idle.address=127.0.0.1:60009",
     "--global.checkNewVersion=false",
     "--global.sendAnonymousUsage=false",
     "--log.level=ERROR",
