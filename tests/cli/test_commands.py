@@ -92,6 +92,7 @@ def test_deploy_sends_the_folder_and_its_parameters(
     api.on("POST /api/v1/apps/shop/deployments", DOCUMENT)
     options = ["--set", "A==1 $x", "--set", "B=", "--compose", "a.yaml", "--compose", "b.yaml", "--profile", "p"]
     options += ["--env-file", str(tmp_path / "some.env"), "--env-file", "-", "--pull", "--force", "--yes"]
+    options += ["--skip-check", "disk", "--skip-check", "reachability:DB_URL"]
     typed = windlass("deploy", str(project), "--app", "shop", "--detach", *options)
     assert typed.code == 0, typed.err
     assert "windlass status shop" in typed.out
@@ -100,6 +101,7 @@ def test_deploy_sends_the_folder_and_its_parameters(
     assert parameters == {
         "source_kind": "upload", "url": "", "ref": "", "commit": "", "compose": ["a.yaml", "b.yaml"], "profiles": ["p"],
         "values": {"A": "=1 $x", "B": ""}, "env": ["C=3\n", "D=4\n"], "pull": True, "force": True, "yes": True,
+        "skip_checks": ["disk", "reachability:DB_URL"],
     }  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--set", "assignments", multiple=True, metavar="K=V", help="A variable of this release."),
             click.option("--pull", is_flag=True, help="Pull images also when they are here."),
             click.option("--force", is_flag=True, help="Deploy also when nothing changed."),
+            click.option("--skip-check", multiple=True, metavar="NAME", help="A check to leave out this time."),
         )
     ):
         command = option(command)
@@ -119,6 +120,8 @@ def at_the_door(error: Refused | Conflict, app: str) -> RefusedAtTheDoor:
 
 
 def _request(source: str, options: Options) -> tuple[str, Source, DeployBody]:
+    from windlass.domain.checks import skip_names
+
     found = find_source(source)
     app = options["app"] or in_environment(name_of(found))
     if found.folder is not None and options["ref"]:
@@ -135,6 +138,7 @@ def _request(source: str, options: Options) -> tuple[str, Source, DeployBody]:
         pull=options["pull"],
         force=options["force"],
         yes=options.get("yes", False),
+        skip_checks=list(skip_names(options["skip_check"])),
     )
     return app, found, body
 

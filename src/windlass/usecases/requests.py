@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from windlass.domain import names
+from windlass.domain.checks import skip_names
 from windlass.domain.errors import Conflict, NotFound
 from windlass.domain.records import App, Deployment, Job, Release, ReleaseState
 from windlass.domain.release import DeploymentStatus
@@ -32,6 +33,7 @@ class DeployRequest:
     pull: bool = False
     force: bool = False
     yes: bool = False
+    skip_checks: tuple[str, ...] = ()
 
 
 def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
@@ -43,6 +45,7 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
         names.git_url(request.url, allow_file=True)
         if request.ref:
             names.git_ref(request.ref)
+    skips = skip_names(request.skip_checks)
     outside.engine.facts()
     now = outside.clock.now()
     _ensure_app(outside, app, now)
@@ -62,6 +65,7 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
             "profiles": list(request.profiles),
             "pull": request.pull,
             "force": request.force,
+            "skip_checks": list(skips),
         },
     )
     _supersede(outside, app)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Request
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
+from windlass.domain.checks import skip_names
 from windlass.domain.errors import Usage
 from windlass.domain.names import compose_path, git_ref, git_url
 from windlass.domain.records import Deployment
@@ -128,6 +129,7 @@ def _wanted(outside: Outside, app: str, incoming: Incoming, owner: bool) -> requ
         pull=body.pull,
         force=body.force,
         yes=body.yes,
+        skip_checks=skip_names(body.skip_checks),
     )
 
 

@@ -18,7 +18,10 @@ class Body:
 
 @dataclass(frozen=True)
 class DeployBody(Body):
-    """What to deploy. `source_kind`: "upload" or "git". `values` and the dotenv text `env` belong to this release."""
+    """What to deploy. `source_kind`: "upload" or "git". `values` and the dotenv text `env` belong to this release.
+
+    `skip_checks`: names of checks that are not to be made this time.
+    """
 
     source_kind: str = "upload"
     url: str = ""
@@ -31,6 +34,7 @@ class DeployBody(Body):
     pull: bool = False
     force: bool = False
     yes: bool = False
+    skip_checks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
