@@ -150,3 +150,31 @@ def test_resume_waits_for_what_the_crash_held_of_the_app(world: World) -> None:
     threading.Timer(0.3, lambda: world.store.jobs.finish("held", "gone", "done")).start()
     removal.resume(world.outside)
     assert world.store.apps.find("shop") is None
+
+
+def leave_a_record_of_nothing(world: World) -> None:
+    """Killed between the removal of the volume and of its record."""
+    world.engine.vols.pop("shop_db")
+    assert [r.name for r in world.store.resources.of_app("shop", "volume")] == ["shop_db"]
+
+
+def test_a_record_of_a_volume_that_is_gone_is_forgotten_at_the_next_start(world: World) -> None:
+    world.deploy()
+    removal.remove(world.outside, "shop", False)
+    world.deploy(app="other")
+    leave_a_record_of_nothing(world)
+    world.engine.away = True
+    removal.resume(world.outside)
+    world.engine.away = False
+    removal.resume(world.outside)
+    assert world.store.resources.of_app("shop") == []
+    assert [r.name for r in world.store.resources.of_app("other", "volume")] == ["other_db"]
+    with pytest.raises(NotFound):
+        removal.remove(world.outside, "shop", True)
+
+
+def test_a_volume_that_is_gone_is_neither_kept_nor_in_the_way(world: World) -> None:
+    world.deploy()
+    leave_a_record_of_nothing(world)
+    assert removal.remove(world.outside, "shop", False)["kept"] == []
+    assert world.store.resources.of_app("shop") == []

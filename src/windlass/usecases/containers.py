@@ -63,7 +63,7 @@ def tell_app_url(model: dict[str, Any], services: Iterable[str], url: str) -> No
     """The only name that windlass itself replaces in an argv; `$` is written `$$` in a model."""
     for name in services:
         service, safe = model["services"][name], url.replace("$", "$$")
-        words = [str(w).replace(f"$$\{{{APP_URL}}}", safe) for w in service.get("command") or ()]
+        words = [str(w).replace(f"$${{{APP_URL}}}", safe) for w in service.get("command") or ()]
         service["command"] = [w.replace(f"$${APP_URL}", safe) for w in words]
         service["environment"] = {**(service.get("environment") or {}), APP_URL: safe}
 
@@ -174,8 +174,8 @@ def remove_generation(work: Undertaking, wanted: RemoveGeneration) -> None:
             remove_network(work, network.name)
     for volume in work.outside.engine.volumes():
         if volume.labels.get("com.docker.compose.project") == project and _is_ours(work, volume.labels):
+            work.outside.store.resources.forget("volume", volume.name)  # found again by its labels, not by a record
             work.outside.engine.remove_volume(volume.name)
-            work.outside.store.resources.forget("volume", volume.name)
     if wanted.images:
         drop_images(work, wanted.release)
 

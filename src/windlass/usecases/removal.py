@@ -79,9 +79,13 @@ def resume(outside: Outside) -> None:
 
     What the crash held of the app is waited for, and so is an engine that is away.
     """
-    for app in outside.store.apps.all():
+    apps = outside.store.apps.all()
+    for app in apps:
         if app.removing:
             _finish(outside, app.name)
+    for gone in outside.store.resources.apps() - {app.name for app in apps}:
+        with suppress(OutOfReach):
+            _forget_gone_volumes(outside, gone)
 
 
 def _finish(outside: Outside, app: str) -> None:
@@ -161,6 +165,7 @@ def _answer(removal: _Removal) -> dict[str, Any]:
 
 def _remove_leftovers(outside: Outside, name: str, data: bool) -> dict[str, Any]:
     """An app removed before without its data: with `data` that goes too."""
+    _forget_gone_volumes(outside, name)
     left = outside.store.resources.of_app(name, "volume")
     if not data or not left:
         raise NotFound(f"there is no app named {shown(name)}", code="app_not_found", hint="windlass apps")
@@ -264,6 +269,7 @@ def _other_user(removal: _Removal, network: str) -> str:
 def _remove_volumes(removal: _Removal) -> None:
     """A release's own copies always; the app's volumes only when its data is to go."""
     store, app = removal.outside.store, removal.app
+    _forget_gone_volumes(removal.outside, app)
     copies = {
         v.name
         for v in removal.outside.engine.volumes()
@@ -280,6 +286,14 @@ def _remove_volumes(removal: _Removal) -> None:
             store.resources.forget("volume", record.ref)
 
         removal.attempt("volume", record.name, drop)
+
+
+def _forget_gone_volumes(outside: Outside, app: str) -> None:
+    """A crash between the removal of a volume and of its record leaves a record of nothing."""
+    there = {volume.name for volume in outside.engine.volumes()}
+    for record in outside.store.resources.of_app(app, "volume"):
+        if record.name not in there:
+            outside.store.resources.forget("volume", record.ref)
 
 
 def _remove_images(removal: _Removal) -> None:

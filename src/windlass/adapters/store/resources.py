@@ -33,6 +33,10 @@ class SqlResources:
         with self._database.read() as connection:
             return [to_record(Resource, row) for row in connection.execute(query)]
 
+    def apps(self) -> set[str]:
+        with self._database.read() as connection:
+            return set(connection.execute(select(resources.c.app).distinct()).scalars())
+
     def find(self, kind: str, name: str) -> Resource | None:
         """The one recorded last under this name."""
         query = select(resources).where(resources.c.kind == kind, resources.c.name == name)
