@@ -103,7 +103,7 @@ _BY_CODE: Mapping[str, str] = {
 _BY_PREFIX = (
     ("variable_", "contract"),
     ("route_", "routes"),
-    ("reachability_", "reachability"),
+    ("reach_", "reachability"),
     ("checklist_", "checklist"),
 )
 
