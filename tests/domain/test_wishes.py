@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.domain.samples import model_of
 
+from windlass.domain.consentitems import KINDS
 from windlass.domain.wishes import Wish, find_wishes, missing_consents
 
 ROOT = "/srv/p"
@@ -85,6 +86,11 @@ SECTIONS: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("sections", "expected"), SECTIONS)
 def test_networks_and_volumes(sections: dict[str, Any], expected: list[str]) -> None:
     assert items({}, **sections) == expected
+
+
+def test_every_kind_of_wish_is_known() -> None:
+    found = {item.partition(":")[0] for _, wanted in (*SERVICE, *SECTIONS) for item in wanted}
+    assert found == KINDS
 
 
 def test_one_wish_for_one_item() -> None:

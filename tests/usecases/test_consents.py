@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.usecases.worlds import World
 
-from windlass.domain.errors import NotFound, Usage
+from windlass.domain.errors import NotFound, Refused, Usage
 from windlass.domain.release import DeploymentStatus
 from windlass.usecases import consents
 
@@ -44,8 +44,44 @@ def test_consent_is_given_once_listed_and_taken_back(world: World) -> None:
 
 def test_answers_to_open_questions_are_consents_too(world: World) -> None:
     world.deploy()
-    consents.give(world.outside, "shop", ["data:./uploads"])
-    assert "data:./uploads" in world.store.consents.all("shop")
+    wish(world, PRIVILEGED)
+    consents.give(world.outside, "shop", ["data:uploads", "volume:shop_db"])
+    assert {"data:uploads", "volume:shop_db"} <= set(world.store.consents.all("shop"))
+
+
+UNKNOWN: list[tuple[list[dict[str, str]] | None, str, str]] = [
+    (None, "nonsense", ""),
+    (None, "privileged:", ""),
+    ([], "privileged:web", ""),
+    ([PRIVILEGED, SOCKET], "nonsense", ""),
+    ([PRIVILEGED, SOCKET], "priviledged:web", "privileged:web"),
+    ([PRIVILEGED, SOCKET], "privileged:wbe", "privileged:web"),
+    ([PRIVILEGED, SOCKET], "bind:/run/docker.sock", "bind:/var/run/docker.sock"),
+    ([PRIVILEGED], "data:../elsewhere", ""),
+    ([PRIVILEGED], "volume:", ""),
+]
+
+
+@pytest.mark.parametrize(("wishes", "item", "meant"), UNKNOWN)
+def test_what_the_app_does_not_wish_is_refused_with_what_was_meant(
+    world: World, wishes: list[dict[str, str]] | None, item: str, meant: str
+) -> None:
+    world.deploy()
+    if wishes is not None:
+        wish(world, *wishes)
+    with pytest.raises(Refused) as refused:
+        consents.give(world.outside, "shop", [item, "bind:/etc"] if wishes is None else [item])
+    (detail,) = refused.value.details
+    assert (detail.code, detail.name) == ("consent_unknown", item)
+    assert meant in detail.message
+    assert ("did you mean" in detail.message) is bool(meant)
+    assert world.store.consents.all("shop") == {}
+
+
+def test_before_the_first_reading_a_wish_of_a_known_kind_can_be_allowed(world: World) -> None:
+    world.deploy()
+    consents.give(world.outside, "shop", ["privileged:web"])
+    assert "privileged:web" in world.store.consents.all("shop")
 
 
 @pytest.mark.parametrize("items", [[], [""], ["  "], ["a\nb"], ["a\x1b[31mb"], ["x" * 2000]])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from windlass.domain.errors import NotFound, Usage
+from windlass.domain.consentitems import unknown_items
+from windlass.domain.errors import NotFound, Usage, refuse
 from windlass.domain.redact import clean
 from windlass.ports.outside import Outside
 from windlass.usecases.liveapp import docker_name
@@ -22,7 +23,7 @@ def list_wishes(outside: Outside, app: str) -> dict[str, Any]:
     name = docker_name(app)
     outside.store.apps.get(name)
     given = outside.store.consents.all(name)
-    items = [{**wish, "given": wish["item"] in given} for wish in _wishes(outside, name)]
+    items = [{**wish, "given": wish["item"] in given} for wish in _wishes(outside, name) or ()]
     wished = {item["item"] for item in items}
     items += [
         {"item": item, "service": "", "message": "given earlier; nothing wishes it now", "given": True}
@@ -33,10 +34,15 @@ def list_wishes(outside: Outside, app: str) -> dict[str, Any]:
 
 
 def give(outside: Outside, app: str, items: Sequence[str]) -> dict[str, Any]:
-    """Allow them from the next deployment on. Raises Usage, NotFound (the app)."""
+    """Allow them from the next deployment on. Raises Usage, NotFound (the app), Refused for what it does not wish."""
     name = docker_name(app)
     outside.store.apps.get(name)
     wanted = _checked(items)
+    wishes = _wishes(outside, name)
+    known = None if wishes is None else {w["item"] for w in wishes} | set(outside.store.consents.all(name))
+    unknown = unknown_items(wanted, known, shown(name))
+    if unknown:
+        raise refuse(unknown)
     now = outside.clock.now()
     outside.store.consents.give(name, wanted, now)
     outside.store.events.add(now, name, "", "consent", {"given": wanted})
@@ -72,11 +78,11 @@ def _checked(items: Sequence[str]) -> list[str]:
     return wanted
 
 
-def _wishes(outside: Outside, app: str) -> list[dict[str, Any]]:
-    """One entry per item and service, of the newest deployment whose source was read."""
+def _wishes(outside: Outside, app: str) -> list[dict[str, Any]] | None:
+    """One entry per item and service, of the newest deployment whose source was read; None before the first."""
     for deployment in outside.store.deployments.of_app(app):
         kept = deployment.options.get("wishes")
         if kept is not None:
             found = [{key: str(w.get(key, "")) for key in ("item", "service", "message")} for w in kept]
             return list({(w["item"], w["service"]): w for w in found}.values())
-    return []
+    return None
