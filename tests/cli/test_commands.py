@@ -93,6 +93,7 @@ def test_deploy_sends_the_folder_and_its_parameters(
     options = ["--set", "A==1 $x", "--set", "B=", "--compose", "a.yaml", "--compose", "b.yaml", "--profile", "p"]
     options += ["--env-file", str(tmp_path / "some.env"), "--env-file", "-", "--pull", "--force", "--yes"]
     options += ["--skip-check", "disk", "--skip-check", "reachability:DB_URL"]
+    options += ["--skip-tests", "--skip-build"]
     typed = windlass("deploy", str(project), "--app", "shop", "--detach", *options)
     assert typed.code == 0, typed.err
     assert "windlass status shop" in typed.out
@@ -101,7 +102,8 @@ def test_deploy_sends_the_folder_and_its_parameters(
     assert parameters == {
         "source_kind": "upload", "url": "", "ref": "", "commit": "", "compose": ["a.yaml", "b.yaml"], "profiles": ["p"],
         "values": {"A": "=1 $x", "B": ""}, "env": ["C=3\n", "D=4\n"], "pull": True, "force": True, "yes": True,
-        "skip_checks": ["disk", "reachability:DB_URL"],
+        "skip_checks": ["disk", "reachability:DB_URL"], "dirty": False, "skip_tests": True, "skip_verify": False,
+        "skip_build": True, "no_backup": False,
     }  # fmt: skip
 
 

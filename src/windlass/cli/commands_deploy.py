@@ -39,7 +39,13 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--env-file", multiple=True, metavar="FILE", help="Variables of this release; - reads stdin."),
             click.option("--set", "assignments", multiple=True, metavar="K=V", help="A variable of this release."),
             click.option("--pull", is_flag=True, help="Pull images also when they are here."),
-            click.option("--force", is_flag=True, help="Deploy also when nothing changed."),
+            click.option(
+                "--force", is_flag=True, help="Deploy also when nothing changed, or a tree that is not clean."
+            ),
+            click.option("--skip-tests", is_flag=True, help="Leave out the commands of `test`."),
+            click.option("--skip-verify", is_flag=True, help="Do not watch the new version, nor send it smoke steps."),
+            click.option("--skip-build", is_flag=True, help="Build nothing: the images of the live release again."),
+            click.option("--no-backup", is_flag=True, help="Reserved: no backup before the jobs of the release."),
             click.option("--skip-check", multiple=True, metavar="NAME", help="A check to leave out this time."),
         )
     ):
@@ -138,6 +144,8 @@ def _request(source: str, options: Options) -> tuple[str, Source, DeployBody]:
         pull=options["pull"],
         force=options["force"],
         yes=options.get("yes", False),
+        dirty=found.checkout.dirty,
+        **{name: options[name] for name in ("skip_tests", "skip_verify", "skip_build", "no_backup")},
         skip_checks=list(skip_names(options["skip_check"])),
     )
     return app, found, body

@@ -14,6 +14,7 @@ from windlass.domain.release import STEPS, DeploymentStatus
 from windlass.ports.outside import Outside
 from windlass.usecases.control import CancelRequested, Control
 from windlass.usecases.execute import carry_out
+from windlass.usecases.flags import flags_of
 from windlass.usecases.gates import ContainerFailed
 from windlass.usecases.journal import Journal
 from windlass.usecases.observation import generations
@@ -72,8 +73,15 @@ def run_deployment(outside: Outside, deployment_id: str, control: Control) -> No
         attempt.deployment = outside.store.deployments.update(
             deployment.id, status=DeploymentStatus.RUNNING, started_at=started
         )
-        attempt.journal.note("state", {"status": "running"})
+        attempt.journal.note("state", {"status": "running", **_asked(deployment)})
         _guarded(attempt, STEPS)
+
+
+def _asked(deployment: Deployment) -> dict[str, Any]:
+    """Who asked for what: the first words of the deployment's log."""
+    options = deployment.options
+    words = {name: options.get(name) for name in ("by", "url", "ref", "commit", "dirty", "to")}
+    return {"kind": deployment.kind, "flags": flags_of(options), **{k: v for k, v in words.items() if v}}
 
 
 def _attempt(outside: Outside, deployment: Deployment, control: Control) -> Attempt:
@@ -374,4 +382,5 @@ def _finish(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, Any]
     if deployment.options.get("upload"):
         outside.trees.discard(Path(str(deployment.options["upload"])))
     outside.store.deployments.finish(deployment.id, status, now, error)
-    attempt.journal.note("state", {"status": status.value, "release": deployment.release})
+    told = {k: error[k] for k in ("code", "message", "details") if error.get(k)} if error else {}
+    attempt.journal.note("state", {"status": status.value, "release": deployment.release, **told})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from windlass.domain.errors import Detail, Failed
@@ -76,10 +76,19 @@ def finish_plan(prep: Preparation, snapshot: Snapshot, again: bool) -> None:
     seen = observe(outside, deployment.app, snapshot, old)
     prep.snapshot = snapshot
     warm = again and outside.store.apps.get(deployment.app).warm == snapshot.number
-    prep.plan = plan_deployment(Situation(snapshot, old, seen, again, warm))
+    prep.plan = plan_deployment(_left_out(Situation(snapshot, old, seen, again, warm), deployment.options))
     tasks = describe_tasks(p.task for p in snapshot.parts.values() if p.task)
     downtime = list(prep.plan.downtime)
     prep.journal.note("plan", {"services": _printed(snapshot), "tasks": tasks, "downtime": downtime})
+
+
+def _left_out(situation: Situation, options: Mapping[str, Any]) -> Situation:
+    return replace(
+        situation,
+        skip_tests=bool(options.get("skip_tests")),
+        skip_verify=bool(options.get("skip_verify")),
+        skipped=frozenset(str(name) for name in options.get("skip_checks") or ()),
+    )
 
 
 def _printed(snapshot: Snapshot) -> list[dict[str, str]]:

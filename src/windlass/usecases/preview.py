@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
 from windlass.usecases.building import local_hints
 from windlass.usecases.designing import Design, design_release
+from windlass.usecases.flags import dirty_problems, told_flags
 from windlass.usecases.grants import deliveries
 from windlass.usecases.preflight import preflight, strangers
 from windlass.usecases.preparation import describe_tasks
@@ -62,7 +64,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
     binds = local_binds(outside, project.model, folder)
     design = design_release(work, project, binds, local_hints(outside, project.model))
     placements = {p.service: p for p in design.placing.placements}
-    problems = [*project.problems, *design.problems]
+    problems = [*project.problems, *design.problems, *dirty_problems(project.manifest, asdict(request))]
     try:
         deliveries(outside, project.model, project.values)
     except Refused as refused:
@@ -77,7 +79,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         "items": [_item(project, design, p, known is not None and known.live is not None) for p in placements.values()],
         "tasks": describe_tasks((*tasks_of(project.manifest), *labelled_tasks(project.model))),
         "routes": [_route(outside, app, r) for r in design.routes],
-        "notes": list(project.notes),
+        "notes": [*project.notes, *told_flags(asdict(request))],
         "downtime": _downtime(placements, known is not None and known.live is not None),
     }
 

@@ -14,12 +14,16 @@ from windlass.domain.errors import Conflict, NotFound
 from windlass.domain.records import App, Deployment, Job, Release, ReleaseState
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
+from windlass.usecases.flags import FLAGS
 from windlass.usecases.variables import PRIVATE, pack_values
 
 
 @dataclass(frozen=True)
 class DeployRequest:
-    """`source_kind`: upload (a tar at `upload`) or git (`url`, `ref`). `values` belong to this release."""
+    """`source_kind`: upload (a tar at `upload`) or git (`url`, `ref`). `values` belong to this release.
+
+    `dirty`: the upload is a Git checkout with changes that are not committed. `by`: who asks.
+    """
 
     app: str
     source_kind: str
@@ -33,6 +37,12 @@ class DeployRequest:
     pull: bool = False
     force: bool = False
     yes: bool = False
+    dirty: bool = False
+    skip_tests: bool = False
+    skip_verify: bool = False
+    skip_build: bool = False
+    no_backup: bool = False
+    by: str = ""
     skip_checks: tuple[str, ...] = ()
 
 
@@ -64,7 +74,9 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
             "compose": list(request.compose),
             "profiles": list(request.profiles),
             "pull": request.pull,
-            "force": request.force,
+            "dirty": request.dirty,
+            "by": request.by,
+            **{name: getattr(request, name) for name in FLAGS},
             "skip_checks": list(skips),
         },
     )
@@ -74,7 +86,7 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
     return deployment
 
 
-def request_rollback(outside: Outside, app: str, to: int | None) -> Deployment:
+def request_rollback(outside: Outside, app: str, to: int | None, by: str = "") -> Deployment:
     """Queue a deployment of an older release: `to`, or the one that was live before this one."""
     name = names.docker_name(names.app_name(app))
     known = outside.store.apps.get(name)
@@ -87,7 +99,7 @@ def request_rollback(outside: Outside, app: str, to: int | None) -> Deployment:
         status=DeploymentStatus.QUEUED,
         created_at=outside.clock.now(),
         release=target.number,
-        options={"to": target.number},
+        options={"to": target.number, "by": by},
     )
     _supersede(outside, name)
     outside.store.deployments.add(deployment, _job(deployment))

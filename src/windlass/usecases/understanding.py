@@ -9,6 +9,7 @@ from windlass.domain.errors import Refused
 from windlass.domain.records import StepRecord
 from windlass.usecases.binds import local_binds
 from windlass.usecases.contracts import OPTION, pack_contract
+from windlass.usecases.flags import dirty_problems, told_flags
 from windlass.usecases.grants import deliveries, secret_files
 from windlass.usecases.preparation import Preparation, cancelled
 from windlass.usecases.project import ENV_FILE, Project, Reading, read_project
@@ -55,7 +56,9 @@ def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
     prep.journal.redactor = redactor_of(prep.project.values)
     _keep_wishes(prep, prep.project)
     prep.binds = local_binds(outside, prep.project.model, folder)
-    prep.problems += prep.project.problems
+    prep.problems += [*prep.project.problems, *dirty_problems(prep.project.manifest, deployment.options)]
+    for words in told_flags(deployment.options):
+        prep.journal.note("note", {"text": words})
     try:
         prep.files = deliveries(outside, prep.project.model, prep.project.values)
     except Refused as refused:

@@ -10,6 +10,7 @@ from windlass.domain.records import App, Deployment, Event, Release, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_project, generation_project
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
+from windlass.usecases.flags import flags_of
 from windlass.usecases.requests import at_work
 from windlass.usecases.routes import default_host, is_only_hostless
 from windlass.usecases.undertaking import load_kept
@@ -41,10 +42,14 @@ def describe_deployment(outside: Outside, deployment: Deployment) -> dict[str, A
         "seconds": round(ended - deployment.created_at, 3),
         "live_seconds": round(live - deployment.created_at, 3) if live else None,
         "created_at": deployment.created_at,
+        "ended_at": deployment.ended_at,
         "steps": [_step(s, outside.clock.now()) for s in sorted(deployment.steps, key=_order)],
         "error": deployment.error,
         "report": deployment.report or None,
         "position": _position(outside, deployment),
+        "by": str(deployment.options.get("by") or ""),
+        "flags": flags_of(deployment.options),
+        "dirty": bool(deployment.options.get("dirty")),
     }
 
 
@@ -176,10 +181,12 @@ def _app(outside: Outside, app: App) -> dict[str, Any]:
 
 def releases_document(outside: Outside, app: str) -> dict[str, Any]:
     known = outside.store.apps.get(_name(app))
-    return {"items": [_release(r, known) for r in outside.store.releases.all(known.name)]}
+    made = {d.release: d for d in outside.store.deployments.of_app(known.name, 1000) if d.kind == "deploy"}
+    return {"items": [_release(r, known, made.get(r.number)) for r in outside.store.releases.all(known.name)]}
 
 
-def _release(release: Release, app: App) -> dict[str, Any]:
+def _release(release: Release, app: App, made: Deployment | None) -> dict[str, Any]:
+    """`made`: the deployment that it was made for; None when that is forgotten."""
     return {
         "release": release.number,
         "state": release.state.value,
@@ -191,6 +198,13 @@ def _release(release: Release, app: App) -> dict[str, Any]:
         "live_at": release.live_at,
         "images": dict(release.images),
         "can_roll_back": release.kept and release.state.value == "retired",
+        "deployment": made.id if made else "",
+        "status": made.status.value if made else "",
+        "error": str((made.error or {}).get("code", "")) if made else "",
+        "by": str(made.options.get("by") or "") if made else "",
+        "ended_at": made.ended_at if made else None,
+        "flags": flags_of(made.options) if made else [],
+        "dirty": bool(made and made.options.get("dirty")),
     }
 
 

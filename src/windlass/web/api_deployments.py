@@ -71,9 +71,10 @@ def list_deployments(app: App, outside: World) -> Document:
 
 
 @router.post("/apps/{app}/rollback", status_code=202)
-def rollback(app: App, outside: World, body: RollbackBody) -> Document:
+def rollback(app: App, request: Request, outside: World, body: RollbackBody) -> Document:
     """Bring an earlier release live again."""
-    return _told(outside, requests.request_rollback(outside, app, body.to))
+    by = _asking(is_owner(request.scope))
+    return _told(outside, requests.request_rollback(outside, app, body.to, by))
 
 
 @router.post("/apps/{app}/cancel", status_code=202)
@@ -129,8 +130,19 @@ def _wanted(outside: Outside, app: str, incoming: Incoming, owner: bool) -> requ
         pull=body.pull,
         force=body.force,
         yes=body.yes,
+        dirty=body.dirty,
+        skip_tests=body.skip_tests,
+        skip_verify=body.skip_verify,
+        skip_build=body.skip_build,
+        no_backup=body.no_backup,
+        by=_asking(owner),
         skip_checks=skip_names(body.skip_checks),
     )
+
+
+def _asking(owner: bool) -> str:
+    """Who it is, for the record: who came by the unix socket, or who had a token."""
+    return "owner" if owner else "token"
 
 
 def _check_source(body: DeployBody, incoming: Incoming, owner: bool) -> None:

@@ -34,6 +34,11 @@ class DeployBody(Body):
     pull: bool = False
     force: bool = False
     yes: bool = False
+    dirty: bool = False
+    skip_tests: bool = False
+    skip_verify: bool = False
+    skip_build: bool = False
+    no_backup: bool = False
     skip_checks: list[str] = field(default_factory=list)
 
 
