@@ -12,6 +12,7 @@ from windlass.domain.errors import refuse
 from windlass.domain.fingerprint import fingerprint
 from windlass.domain.manifest import Manifest
 from windlass.domain.records import Release, ReleaseState, StepRecord
+from windlass.domain.tasks import Task
 from windlass.domain.taskservices import add_tasks, tasks_of, with_images
 from windlass.ports.engine import ImageFacts
 from windlass.usecases.binds import resolve_binds
@@ -19,6 +20,7 @@ from windlass.usecases.building import BuildOrder, build_images, hints
 from windlass.usecases.designing import Design, design_release
 from windlass.usecases.preparation import Preparation, cancelled, finish_plan
 from windlass.usecases.project import Project
+from windlass.usecases.reusing import live_images, with_tasks
 
 
 def build_release(prep: Preparation, record: list[StepRecord]) -> None:
@@ -35,6 +37,7 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
         facts=facts,
         values=project.values,
         pull=bool(prep.deployment.options.get("pull")),
+        reuse=_reused(prep, project, tasks),
     )
     with prep.journal.part(record, "images"):
         images = build_images(outside, order, lambda line: prep.journal.line("build", line), cancelled(prep))
@@ -49,6 +52,12 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
         images={n: f.id for n, f in images.items()},
     )  # fmt: skip
     finish_plan(prep, snapshot, again=False)
+
+
+def _reused(prep: Preparation, project: Project, tasks: tuple[Task, ...]) -> dict[str, str]:
+    if not prep.deployment.options.get("skip_build"):
+        return {}
+    return with_tasks(live_images(prep.work.outside, prep.deployment.app, project.model), tasks)
 
 
 def _facts(prep: Preparation, release: Release) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from windlass.ports.sources import BuildFailed
 
 @dataclass(frozen=True)
 class BuildOrder:
-    """`facts` are offered to builds as arguments, for the Dockerfile that declares them."""
+    """`facts` are offered to builds as arguments, for the Dockerfile that declares them.
+
+    `reuse`: service -> ID of an image that stands in for a build.
+    """
 
     app: str
     number: int
@@ -30,18 +33,21 @@ class BuildOrder:
     facts: Mapping[str, str]
     values: Mapping[str, str]
     pull: bool = False
+    reuse: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_images(
     outside: Outside, order: BuildOrder, on_line: Callable[[str], None], cancelled: Callable[[], bool]
 ) -> dict[str, ImageFacts]:
     """Service -> its image. Raises Failed (build_failed, disk_full), Refused (image_unavailable)."""
-    built = {n: s for n, s in order.model.services.items() if s.build is not None}
+    built = {n: s for n, s in order.model.services.items() if s.build is not None and n not in order.reuse}
     for name in order.model.services:
         tag = image_tag(order.app, name, order.number)
         outside.store.resources.record(Resource("image", tag, name, order.app, order.number, order.deployment))
     if built:
         _build(outside, order, on_line, cancelled)
+    for name, image in order.reuse.items():
+        outside.engine.tag(image, image_tag(order.app, name, order.number))
     _pull(outside, order, on_line, cancelled)
     return {n: _pin(outside, order, n) for n in order.model.services}
 
@@ -95,7 +101,7 @@ def _same_builds(order: BuildOrder) -> list[tuple[list[str], dict[str, Any]]]:
     """Services that are built alike are built once: Compose would build, and label, one image for each."""
     found: dict[str, tuple[list[str], dict[str, Any]]] = {}
     for name, service in order.model.services.items():
-        if service.build is not None:
+        if service.build is not None and name not in order.reuse:
             build = _with_facts(service.raw["build"], order.facts)
             key = json.dumps([build, service.raw.get("platform")], sort_keys=True, default=str)
             found.setdefault(key, ([], build))[0].append(name)

@@ -22,6 +22,7 @@ from windlass.usecases.preparation import describe_tasks
 from windlass.usecases.project import Project, Reading, read_project
 from windlass.usecases.reconcile import Always
 from windlass.usecases.requests import DeployRequest
+from windlass.usecases.reusing import reuse_problems
 from windlass.usecases.routes import default_host
 from windlass.usecases.undertaking import Undertaking
 from windlass.usecases.views import shown
@@ -65,6 +66,8 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
     design = design_release(work, project, binds, local_hints(outside, project.model))
     placements = {p.service: p for p in design.placing.placements}
     problems = [*project.problems, *design.problems, *dirty_problems(project.manifest, asdict(request))]
+    if request.skip_build:
+        problems += reuse_problems(outside, app, project.model)
     try:
         deliveries(outside, project.model, project.values)
     except Refused as refused:

@@ -13,6 +13,7 @@ from windlass.usecases.flags import dirty_problems, told_flags
 from windlass.usecases.grants import deliveries, secret_files
 from windlass.usecases.preparation import Preparation, cancelled
 from windlass.usecases.project import ENV_FILE, Project, Reading, read_project
+from windlass.usecases.reusing import reuse_problems
 from windlass.usecases.variables import PRIVATE, given_values, held_values, hold_more, keep_made, redactor_of
 
 
@@ -57,6 +58,8 @@ def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
     _keep_wishes(prep, prep.project)
     prep.binds = local_binds(outside, prep.project.model, folder)
     prep.problems += [*prep.project.problems, *dirty_problems(prep.project.manifest, deployment.options)]
+    if deployment.options.get("skip_build"):
+        prep.problems += reuse_problems(outside, deployment.app, prep.project.model)
     for words in told_flags(deployment.options):
         prep.journal.note("note", {"text": words})
     try:
