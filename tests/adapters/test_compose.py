@@ -287,11 +287,11 @@ def test_raw_and_without_env_files(tmp_path: Path) -> None:
 # ---- what is wrong --------------------------------------------------------------------------------------------------
 
 WRONG = [
-    ("services: {a: {image: x, exclude_from_hc: true}}", [("compose_invalid", "")], "exclude_from_hc"),
-    ("services:\n  a: {image: x\n  b: [\n", [("compose_invalid", "")], "line 1"),
-    ("services: {a: {command: x}}", [("compose_invalid", "")], "neither an image nor a build context"),
+    ("services: {a: {image: x, exclude_from_hc: true}}", [("compose_invalid", "services.a")], "exclude_from_hc"),
+    ("services:\n  a: {image: x\n  b: [\n", [("compose_invalid", "compose.yaml")], "line 1"),
+    ("services: {a: {command: x}}", [("compose_invalid", "services.a")], "neither an image nor a build context"),
     ("services: {a: {image: x, ports: ['${PORT}:80']}}", [], ""),
-    ("services: {a: {image: x, volumes: ['${DIR}:/m']}}", [("compose_invalid", "")], "empty section"),
+    ("services: {a: {image: x, volumes: ['${DIR}:/m']}}", [("compose_invalid", "compose.yaml")], "empty section"),
     (
         "services: {a: {image: x, volumes: ['one:/v'], networks: [n]},"
         " b: {image: x, volumes: ['two:/w'], secrets: [s]}}",
@@ -308,9 +308,13 @@ WRONG = [
         [("env_file_missing", "no.env"), ("env_file_missing", "b.env")],
         "no.env",
     ),
-    ("include: ['https://example.com/x.git']\nservices: {a: {image: x}}", [("compose_remote", "")], "disabled"),
-    ("services: {a: {extends: {file: 'oci://x/y', service: a}}}", [("compose_remote", "")], "disabled"),
-    ("", [("compose_invalid", "")], "empty compose file"),
+    (
+        "include: ['https://example.com/x.git']\nservices: {a: {image: x}}",
+        [("compose_remote", "compose.yaml")],
+        "disabled",
+    ),
+    ("services: {a: {extends: {file: 'oci://x/y', service: a}}}", [("compose_remote", "compose.yaml")], "disabled"),
+    ("", [("compose_invalid", "compose.yaml")], "empty compose file"),
     (
         "services: {a: {image: '${A:?}', volumes: ['one:/v']}}",
         [("variable_required", "A"), ("undefined_volume", "one")],

@@ -255,7 +255,7 @@ class ComposeProgram:
 
     def _reasons(self, source: ComposeSource, result: Result) -> list[Detail]:
         """All reasons of the kinds that can be told apart; else the one that Compose gave."""
-        first = composereasons.reason(composereasons.words(result.errors, source.directory))
+        first = composereasons.reason(composereasons.words(result.errors, source.directory), source.files[0])
         uses = composefiles.variable_uses(source.directory, source.files)
         found = composereasons.missing_variables(uses, source.values)
         loose = self._config(source, config_argv(env_files=False, interpolate=False, consistency=False))

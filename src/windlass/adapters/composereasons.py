@@ -13,6 +13,8 @@ from windlass.domain.errors import Detail
 
 _LOG_LINE = re.compile(r'^time="[^"]*" level=(?P<level>\w+) msg=(?P<text>.*)$')
 _UNSET = re.compile(r'^The "?([A-Za-z_][A-Za-z0-9_]*)"? variable is not set')
+_PATH = re.compile(r"\b(?:services|volumes|networks|secrets|configs)\.[\w.\[\]-]+")
+_SERVICE = re.compile(r'service "([^"]+)"')
 _PREFIX = re.compile(r"^(?:ERROR:?|Error:|error:)\s*", re.IGNORECASE)
 
 # What Compose says -> code of the reason, and what to do about it. The first group, if any, names the thing.
@@ -71,13 +73,23 @@ def _logged(line: str) -> tuple[str, str]:
         return match["level"], match["text"].strip('"')
 
 
-def reason(text: str) -> Detail:
-    """The reason that Compose gave, with the code of the first known kind in it."""
+def reason(text: str, file: str = "") -> Detail:
+    """The reason that Compose gave, with the code of the first known kind in it; `file` when it names no place."""
     for pattern, code, fix in _KNOWN:
         match = pattern.search(text)
         if match:
-            return Detail(code, match[1] if pattern.groups else "", text, fix)
-    return Detail("compose_invalid", "", text, "see the place that Compose names; check with: docker compose config")
+            return Detail(code, match[1] if pattern.groups else file, text, fix)
+    fix = "see the place that Compose names; check with: docker compose config"
+    return Detail("compose_invalid", _place(text) or file, text, fix)
+
+
+def _place(text: str) -> str:
+    """`services.web.ports` or the service that Compose names."""
+    path = _PATH.search(text)
+    if path:
+        return path[0].rstrip(".")
+    service = _SERVICE.search(text)
+    return f"services.{service[1]}" if service else ""
 
 
 def missing_variables(uses: Mapping[str, Use], values: Mapping[str, str]) -> list[Detail]:
@@ -111,7 +123,8 @@ def undefined(document: Mapping[str, Any]) -> list[Detail]:
         for name in definition.get("depends_on") or {}:
             if name not in services:
                 words = f'service "{service}" depends on undefined service "{name}"'
-                found.append(Detail("compose_invalid", f"services.{service}.depends_on", words))
+                fix = "add that service, or take it out of `depends_on`"
+                found.append(Detail("compose_invalid", f"services.{service}.depends_on", words, fix))
     return found
 
 

@@ -37,12 +37,12 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Filled:
-    """`addresses` follow from the routes and are not kept; `made` is made once and kept with the app.
+    """`found` follows from files and routes and is not kept; `made` is made once and kept with the app.
 
     `notes`: all that was translated or made, for the plan.
     """
 
-    addresses: Mapping[str, str]
+    found: Mapping[str, str]
     made: Mapping[str, str]
     routes: tuple[Route, ...]
     notes: tuple[str, ...]

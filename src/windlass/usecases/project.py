@@ -88,7 +88,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     imported, notes = _imported(reading, env)
     given = {**manifest.defaults, **imported, **reading.stored, **reading.values}
     filled = fill_in(outside, reading.app, spoken, given, _hosts(manifest))
-    values = {**filled.addresses, **filled.made, **given}
+    values = {**filled.found, **filled.made, **given}
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
     leads_outside = _leads_outside(outside, reading.folder)
     contract = learn_contract(outside, reading.folder, manifest, source)

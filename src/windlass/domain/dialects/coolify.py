@@ -14,15 +14,17 @@ from windlass.domain.documents import Document
 from windlass.domain.rewriting import REMOVED, Edit
 
 _HEADER = re.compile(r"^#\s*(slogan|documentation|logo|category|tags):", re.MULTILINE)
+_TELLING = {"slogan", "category"}
 _PORT = re.compile(r"^#\s*port:\s*[\"']?(\d{2,5})", re.MULTILINE)
 _HEADER_LINES = 3  # so many of them are no coincidence
 _OWN_VALUE = re.compile(r"\$\{?(SERVICE_(?:URL|FQDN)_\w+)\}?")
-_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_./-]+)?")
+_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_./-]*)?")
 
 
 def is_coolify(document: Document, text: str) -> bool:
     """Whether something in the file means nothing but to Coolify."""
-    if len(set(_HEADER.findall(text))) >= _HEADER_LINES:
+    header = set(_HEADER.findall(text[: max(text.find("services:"), 0)]))
+    if len(header) >= _HEADER_LINES or header & _TELLING:
         return True
     if any(not has_default and magic.read_secret(name) for name, has_default in magic.uses(document.data)):
         return True
@@ -39,7 +41,7 @@ def translate_coolify(document: Document, text: str, folder: str, declared: froz
     parts = [_volumes(document, declared), _routes(document), _magic(document, text)]
     for name, service in entries(document.data, "services"):
         parts += [translate_file(name, i, e, folder) for i, e in _long_volumes(service) if FILE_KEYS & e.keys()]
-        parts += [_health(document, name, service), _restart(name, service)]
+        parts += [_health(document, name, service), _loose(name, service)]
     return joined(parts)
 
 
@@ -93,7 +95,14 @@ def _magic(document: Document, text: str) -> Translation:
         names |= {name for _, name, value in _variables(service) if value is None and magic.is_magic(name)}
         names |= {name for _, name, _ in _addresses(service)}
     port = _PORT.search(text)
-    return Translation(magic=frozenset(names), port_hint=int(port[1]) if port else 0)
+    defaults = dict(magic.defaults(document.data))
+    note = f"Coolify's dialect: what stands after `:?` is used for {', '.join(defaults)}"
+    return Translation(
+        magic=frozenset(names),
+        defaults=defaults,
+        port_hint=int(port[1]) if port else 0,
+        notes=(note,) if defaults else (),
+    )
 
 
 def _routes(document: Document) -> Translation:
@@ -174,9 +183,11 @@ def _is_waited_for(document: Document, name: str) -> bool:
     return any(c.get("condition") == "service_healthy" for c in conditions)
 
 
-def _restart(name: str, service: Mapping[str, Any]) -> Translation:
-    """YAML reads an unquoted `false` as no text; Compose wants one."""
-    if not isinstance(service.get("restart"), bool):
-        return Translation()
-    word = "always" if service["restart"] else "no"
-    return Translation(edits=(Edit(("services", name, "restart"), word),))
+def _loose(name: str, service: Mapping[str, Any]) -> Translation:
+    """An unquoted `false` is no text, and a key without anything no mapping: Compose is strict about both."""
+    edits = []
+    if isinstance(service.get("restart"), bool):
+        edits.append(Edit(("services", name, "restart"), "always" if service["restart"] else "no"))
+    if "environment" in service and service["environment"] is None:
+        edits.append(Edit(("services", name, "environment"), REMOVED))
+    return Translation(edits=tuple(edits))

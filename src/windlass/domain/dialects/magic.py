@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from windlass.domain.secrecy import is_secret_name
+
 _ADDRESS = re.compile(r"SERVICE_(FQDN|URL)_([A-Za-z0-9_]*?[A-Za-z0-9])(?:_(\d{2,5}))?")
 _SECRET = re.compile(
     r"SERVICE_(PASSWORDWITHSYMBOLS|PASSWORD|REALBASE64|BASE64|HEX|LOWERCASEUSER|USER|SUPABASEANON|SUPABASESERVICE)"
     r"_(?:(32|64|128)_)?([A-Za-z0-9_]+)"
 )
+_REQUIRED = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Za-z_]\w*):?\?([^${}]+)\}")
 _USE = re.compile(r"(?<!\$)(?:\$\$)*\$\{?(SERVICE_\w+)(?P<default>:?-)?")
 
 
@@ -87,6 +90,19 @@ def uses(value: Any) -> Iterator[tuple[str, bool]]:
     elif isinstance(value, list):
         for inner in value:
             yield from uses(inner)
+
+
+def defaults(value: Any) -> Iterator[tuple[str, str]]:
+    """Name and text of every `${X:?text}`, which Coolify fills in; a secret is nobody's default."""
+    if isinstance(value, str):
+        yield from ((m[1], m[2]) for m in _REQUIRED.finditer(value) if not is_secret_name(m[1]))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key != "content":
+                yield from defaults(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from defaults(inner)
 
 
 def is_magic(name: str) -> bool:

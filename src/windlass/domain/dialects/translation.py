@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from windlass.domain.errors import Detail
 from windlass.domain.rewriting import Edit
@@ -30,12 +30,16 @@ class WantedRoute:
 
 @dataclass(frozen=True)
 class Translation:
-    """Of one Compose file. `magic`: names that windlass gives a value when nobody else does."""
+    """Of one Compose file.
+
+    `magic`: names that windlass gives a value when nobody else does. `defaults`: values for when nobody gives another.
+    """
 
     edits: tuple[Edit, ...] = ()
     files: tuple[NewFile, ...] = ()
     routes: tuple[WantedRoute, ...] = ()
     magic: frozenset[str] = frozenset()
+    defaults: Mapping[str, str] = field(default_factory=dict)
     port_hint: int = 0
     notes: tuple[str, ...] = ()
     problems: tuple[Detail, ...] = ()
@@ -49,6 +53,7 @@ def joined(parts: Iterable[Translation]) -> Translation:
         files=tuple(f for part in found for f in part.files),
         routes=tuple(r for part in found for r in part.routes),
         magic=frozenset[str]().union(*(part.magic for part in found)),
+        defaults={name: value for part in reversed(found) for name, value in part.defaults.items()},
         port_hint=next((part.port_hint for part in found if part.port_hint), 0),
         notes=tuple(dict.fromkeys(note for part in found for note in part.notes)),
         problems=tuple(problem for part in found for problem in part.problems),
