@@ -22,6 +22,7 @@ $(READY): requirements.lock pyproject.toml .ci/venv
 
 lab: ## a Docker Engine with Compose, and the images that demo and tests use
 	@lab/engine.sh
+	lab/git.sh
 	lab/images.sh
 
 demo: setup lab ## windlass deploys an example and shows what it does

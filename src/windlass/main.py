@@ -91,7 +91,8 @@ def build_edge(known: Settings, engine: Engine) -> Edge:
 def build_outside(known: Settings, store: Store) -> Outside:
     from windlass.adapters.clock import SystemClock
     from windlass.adapters.compose import ComposeProgram
-    from windlass.adapters.git import GitCli, GitRules
+    from windlass.adapters.git import GitCli
+    from windlass.adapters.gitremote import GitRules
     from windlass.adapters.machine import LocalMachine
     from windlass.adapters.outpost.outpost import ChildOutposts
     from windlass.adapters.probe import NetworkProber

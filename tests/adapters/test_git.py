@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from windlass.adapters.git import GitCli, GitRules, configuration, environment, explain, git_argv
+from windlass.adapters.git import GitCli
+from windlass.adapters.gitaccess import configuration
+from windlass.adapters.gitremote import GitRules, environment, explain, git_argv
 from windlass.adapters.process import Command, Result, run
 from windlass.domain.errors import Cancelled, OutOfReach, Refused, WindlassError
 

@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from windlass.adapters.process import Command, Result, memory, never, run, surroundings
+from windlass.adapters.gitaccess import way_to
+from windlass.adapters.gitmodules import Parent, fill_submodules
+from windlass.adapters.gitremote import GitRules, Remote, explain
+from windlass.adapters.process import Result, never
 from windlass.adapters.tar import unsafe_links
 from windlass.adapters.trees import aside, writing
 from windlass.domain import names
-from windlass.domain.errors import Detail, Failed, OutOfReach, Refused, WindlassError, refuse
-from windlass.ports.sources import Commit
+from windlass.domain.errors import Detail, Failed, Refused, refuse
+from windlass.domain.sources import is_local, is_ssh
+from windlass.ports.sources import ANYBODY, Access, Commit, DeployKey
 
-_HARDENED = (
-    "protocol.allow=never",
-    "protocol.https.allow=always",
-    "protocol.ssh.allow=always",
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.askPass=",
-    "credential.helper=",
-    "submodule.recurse=false",
-    "fetch.recurseSubmodules=false",
-    "gc.auto=0",
-    "advice.detachedHead=false",
-)
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_SHA = re.compile(r"[0-9a-f]{7,63}")
+_LONGEST_MESSAGE = 4000
 _NO_SHALLOW = r"does not support shallow"
 _SEARCHABLE = rf"not our ref|unadvertised object|remote ref|{_NO_SHALLOW}"
 _FETCHED = "FETCH_HEAD^{commit}"
 _EVERYTHING = ("+refs/heads/*:refs/windlass/heads/*", "+refs/tags/*:refs/windlass/tags/*")
-
-
-@dataclass(frozen=True)
-class GitRules:
-    """`allow_local`: paths and file:// as addresses; `allow_http`: http:// also to other machines."""
-
-    allow_local: bool = False
-    allow_http: bool = False
-    timeout_s: float = 300.0
 
 
 class GitCli:
@@ -52,103 +36,112 @@ class GitCli:
     def __init__(self, rules: GitRules | None = None) -> None:
         self._rules = rules or GitRules()
 
-    def fetch(self, url: str, ref: str, into: Path, *, cancelled: Callable[[], bool] = never) -> Commit:
-        """Raises Refused git_url_invalid, git_ref_not_found, git_auth, git_repository_not_found, upload_unsafe;
-        OutOfReach git_unreachable."""
-        rules = self._rules
-        names.git_url(url, allow_file=rules.allow_local, allow_http=rules.allow_http)
-        if ref:
-            names.git_ref(ref)
+    def fetch(
+        self, url: str, ref: str, into: Path, *, access: Access = ANYBODY, cancelled: Callable[[], bool] = never
+    ) -> Commit:
+        """Raises Refused git_url_invalid, git_ref_not_found, git_auth, git_host_key_changed, git_repository_not_found,
+        git_folder_not_found, git_lfs_missing, upload_unsafe; OutOfReach git_unreachable."""
+        self._check(url, ref)
         if into.exists() and any(into.iterdir()):
             raise Failed(f"the folder {into} is not empty", code="folder_not_empty")
-        with writing("the source"), aside(into) as work:
-            remote = _Remote(url, work / "git", rules, cancelled)
-            remote.git("init", "--quiet", "--bare", "--template=", "--", str(remote.folder))
+        with writing("the source"), aside(into) as work, way_to(url, access) as way:
+            remote = Remote(url, work / "git", self._rules, cancelled, way)
+            remote.begin()
             commit = _read_commit(remote, _bring(remote, ref))
             tree = work / "tree"
             tree.mkdir(mode=0o755)
-            remote.git("--work-tree", str(tree), "checkout", "--quiet", "--force", "--detach", commit.sha)
-            _refuse_unsafe(tree)
+            check_out(remote, commit.sha, tree, access)
+            if access.submodules:
+                fill_submodules(Parent(remote, commit.sha, tree, access), _fetch_submodule)
+            kept = _folder_of(tree, access.folder, remote)
+            _refuse_unsafe(kept)
             if into.exists():
                 into.rmdir()
-            tree.rename(into)
+            kept.rename(into)
         return commit
 
+    def head(self, url: str, branch: str, *, access: Access = ANYBODY) -> str:
+        """Raises as `fetch` does."""
+        self._check(url, branch)
+        rules = replace(self._rules, timeout_s=self._rules.ask_timeout_s)
+        with tempfile.TemporaryDirectory(prefix="windlass-") as folder, way_to(url, access) as way:
+            remote = Remote(url, Path(folder) / "git", rules, never, way)
+            wanted = f"refs/heads/{branch}" if branch else "HEAD"
+            listed = remote.git("ls-remote", "--quiet", "--", remote.bare_url, wanted)
+            found = [line.split("\t") for line in listed.splitlines()]
+            sha = next((words[0] for words in found if words[-1] == wanted), "")
+            if not _FULL_SHA.fullmatch(sha):
+                raise _not_found(remote, branch)
+        return sha
 
-@dataclass(frozen=True)
-class _Remote:
-    """One address, and the empty repository into which it is fetched."""
+    def make_key(self, comment: str) -> DeployKey:
+        from windlass.adapters import deploykeys  # costs a megabyte, and is needed when a source is set
 
-    url: str
-    folder: Path
-    rules: GitRules
-    cancelled: Callable[[], bool]
+        return deploykeys.make_key(comment)
 
-    @property
-    def bare_url(self) -> str:
-        return names.without_credentials(self.url)
+    def read_key(self, private: str) -> DeployKey:
+        """Raises Refused deploy_key_invalid."""
+        from windlass.adapters import deploykeys
 
-    def git(self, *arguments: str) -> str:
-        return self.checked(self.ask(*arguments)).text
+        return deploykeys.read_key(private)
 
-    def ask(self, *arguments: str) -> Result:
-        command = Command(
-            git_argv(self.folder, arguments, transports(self.url)),
-            cwd=self.folder.parent,
-            environment=environment(),
-            files=(configuration(self.url),),
-            timeout_s=self.rules.timeout_s,
+    def _check(self, url: str, ref: str) -> None:
+        names.git_url(url, allow_file=self._rules.allow_local, allow_http=self._rules.allow_http)
+        if ref:
+            names.git_ref(ref)
+
+
+def check_out(remote: Remote, sha: str, tree: Path, access: Access) -> None:
+    """The files of a commit; those of LFS instead of what stands for them, when they are wanted."""
+    settings: tuple[str, ...] = ()
+    if access.lfs:
+        if shutil.which("git-lfs") is None:
+            raise Refused(
+                f"{remote.bare_url} is to be fetched with LFS, and git-lfs is not installed on this machine",
+                code="git_lfs_missing",
+                hint="apt-get install git-lfs, or windlass source set … without --lfs",
+            )
+        settings = lfs_settings(remote.bare_url)
+    words = tuple(word for setting in settings for word in ("-c", setting))
+    remote.git(*words, "--work-tree", str(tree), "checkout", "--quiet", "--force", "--detach", sha)
+
+
+def lfs_settings(url: str) -> tuple[str, ...]:
+    """Where LFS files are is told by the repository's address alone, whatever its `.lfsconfig` says."""
+    place = url if is_ssh(url) or is_local(url) else f"{url.rstrip('/').removesuffix('.git')}.git/info/lfs"
+    return (
+        f"remote.origin.url={url}",
+        f"lfs.url={place}",
+        "filter.lfs.process=git-lfs filter-process",
+        "filter.lfs.smudge=git-lfs smudge -- %f",
+        "filter.lfs.required=true",
+        "lfs.locksverify=false",
+        "lfs.concurrenttransfers=4",
+    )
+
+
+def _fetch_submodule(parent: Parent, url: str, sha: str, place: Path) -> Remote:
+    """Another repository into a folder of the first one's files."""
+    remote = replace(parent.remote, url=url, folder=parent.remote.folder.with_name(f"git{secrets.token_hex(4)}"))
+    remote.begin()
+    found = _read_commit(remote, _bring(remote, sha))
+    check_out(remote, found.sha, place, parent.access)
+    return remote
+
+
+def _folder_of(tree: Path, folder: str, remote: Remote) -> Path:
+    """The part of the repository that is the project; links on the way to it count as absent."""
+    place = tree / names.relative_path(folder) if folder else tree
+    if not place.is_dir() or place.resolve() != tree.resolve() / place.relative_to(tree):
+        raise Refused(
+            f"{remote.bare_url} has no folder {folder!r}",
+            code="git_folder_not_found",
+            hint="name one that is there: windlass source set … --path DIR",
         )
-        try:
-            return run(command, cancelled=self.cancelled)
-        except TimeoutError as error:
-            raise OutOfReach(f"{self.bare_url}: {error}", code="git_unreachable") from error
-
-    def checked(self, result: Result) -> Result:
-        if result.code:
-            raise explain(result, self.bare_url)
-        return result
+    return place
 
 
-def git_argv(folder: Path, arguments: Sequence[str], transports: Sequence[str]) -> tuple[str, ...]:
-    settings = (*_HARDENED, *(f"protocol.{name}.allow=always" for name in transports))
-    place = () if arguments[0] == "init" else ("--git-dir", str(folder))
-    return ("git", *(word for setting in settings for word in ("-c", setting)), *place, *arguments)
-
-
-def transports(url: str) -> tuple[str, ...]:
-    """What this address needs beyond https and ssh; it was checked before."""
-    if url.startswith("http://"):
-        return ("http",)
-    return ("file",) if url.startswith(("/", "file://")) else ()
-
-
-def environment() -> dict[str, str]:
-    """Nothing of this user's Git but where his keys and certificates are."""
-    own = surroundings() | surroundings("GIT_SSL_CAINFO", "CURL_CA_BUNDLE")
-    return own | {
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": memory(0),
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "true",
-        "SSH_ASKPASS_REQUIRE": "never",
-        "GIT_ATTR_NOSYSTEM": "1",
-    }
-
-
-def configuration(url: str) -> bytes:
-    """What Git reads as its user's configuration: the credentials of the address, which are in no argv so."""
-    lines = ["[safe]", "directory = *"] if "file" in transports(url) else []
-    user, password = names.credentials(url)
-    if user or password:
-        place = urlsplit(names.without_credentials(url))
-        secret = base64.b64encode(f"{user}:{password}".encode()).decode()
-        lines += [f'[http "{place.scheme}://{place.netloc}/"]', f'extraHeader = "Authorization: Basic {secret}"']
-    return "\n".join([*lines, ""]).encode()
-
-
-def _bring(remote: _Remote, ref: str) -> str:
+def _bring(remote: Remote, ref: str) -> str:
     """Fetch what the ref names; the name under which it is here."""
     if _FULL_SHA.fullmatch(ref):
         result = remote.ask(*_fetch_argv(remote, ref, depth=True))
@@ -165,7 +158,7 @@ def _bring(remote: _Remote, ref: str) -> str:
     raise _not_found(remote, ref)
 
 
-def _fetch(remote: _Remote, ref: str) -> None:
+def _fetch(remote: Remote, ref: str) -> None:
     """The last commit alone; with its history from a server of plain files, which cannot give less."""
     result = remote.ask(*_fetch_argv(remote, ref, depth=True))
     if result.code and re.search(_NO_SHALLOW, "\n".join(result.errors)):
@@ -173,12 +166,12 @@ def _fetch(remote: _Remote, ref: str) -> None:
     remote.checked(result)
 
 
-def _fetch_argv(remote: _Remote, *refs: str, depth: bool = False) -> tuple[str, ...]:
+def _fetch_argv(remote: Remote, *refs: str, depth: bool = False) -> tuple[str, ...]:
     shallow = ("--depth=1",) if depth else ()
     return ("fetch", "--quiet", "--no-tags", "--force", *shallow, "--", remote.bare_url, *refs)
 
 
-def _search(remote: _Remote, sha: str, first: Result | None) -> str:
+def _search(remote: Remote, sha: str, first: Result | None) -> str:
     """For a commit that the server does not give by its number: all branches and tags, and look there."""
     if first is not None and not re.search(_SEARCHABLE, "\n".join(first.errors)):
         raise explain(first, remote.bare_url)
@@ -188,62 +181,20 @@ def _search(remote: _Remote, sha: str, first: Result | None) -> str:
     return sha + "^{commit}"
 
 
-def _not_found(remote: _Remote, ref: str) -> Refused:
+def _not_found(remote: Remote, ref: str) -> Refused:
     what = f"no branch, tag or commit {ref!r}" if ref else "no commit yet"
     return Refused(
         f"{remote.bare_url} has {what}", code="git_ref_not_found", hint="name one that is there with --ref, or push it"
     )
 
 
-def _read_commit(remote: _Remote, name: str) -> Commit:
-    text = remote.git("log", "-1", "--no-show-signature", "--format=%H%x00%an <%ae>%x00%ct%x00%s", name, "--")
+def _read_commit(remote: Remote, name: str) -> Commit:
+    text = remote.git("log", "-1", "--no-show-signature", "--format=%H%x00%an <%ae>%x00%ct%x00%B", name, "--")
     sha, author, at, message = text.rstrip("\n").split("\0", 3)
-    return Commit(sha, author, message, float(at))
+    return Commit(sha, author, message.strip()[:_LONGEST_MESSAGE], float(at))
 
 
 def _refuse_unsafe(tree: Path) -> None:
     wrong = [Detail("upload_unsafe", n, f"the link {n!r} leads outside the repository") for n in unsafe_links(tree)]
     if wrong:
         raise refuse(wrong, hint="replace the links by what they lead to")
-
-
-_ANSWERS: tuple[tuple[str, type[WindlassError], str, str], ...] = (
-    (
-        r"Authentication failed|could not read (Username|Password)|Permission denied|error: 40[13]|Access denied",
-        Refused,
-        "git_auth",
-        "give user and token in the address, or put this machine's SSH key on the server",
-    ),
-    (
-        r"Host key verification failed",
-        Refused,
-        "git_auth",
-        "add the server's key to known_hosts, once it is proved to be the right one",
-    ),
-    (
-        r"[Rr]epository .*not found|not appear to be a git repository|error: 404|does not exist",
-        Refused,
-        "git_repository_not_found",
-        "check the address; private repositories look absent without credentials",
-    ),
-    (r"transport .* not allowed", Refused, "git_url_invalid", "use https:// or ssh://"),
-    (r"No space left on device", Failed, "disk_full", "windlass doctor shows what takes room"),
-    (
-        r"unable to access|Could not resolve|Connection (refused|timed out|reset|closed)|Failed to connect|early EOF"
-        r"|No route to host|hung up|Network is unreachable",
-        OutOfReach,
-        "git_unreachable",
-        "check the network from this machine, and deploy again",
-    ),
-)
-
-
-def explain(result: Result, bare_url: str) -> WindlassError:
-    """What Git said, as one of our errors."""
-    said = [line for line in result.errors if line and not line.startswith("hint:")]
-    text = "\n".join(said)
-    words = next((line for line in reversed(said) if line.startswith("fatal:")), said[-1] if said else "Git failed")
-    for pattern, kind, code, hint in _ANSWERS:
-        if re.search(pattern, text):
-            return kind(f"{bare_url}: {words.removeprefix('fatal: ')}", code=code, hint=hint)
-    return Failed(f"{bare_url}: {words.removeprefix('fatal: ')}", code="git_failed")

@@ -97,15 +97,66 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class Commit:
+    """`author`: name and address. `message`: the whole of it."""
+
     sha: str
     author: str = ""
     message: str = ""
     at: float = 0.0
 
 
+def _forget(host_keys: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a repository lets us in, and what of it is wanted.
+
+    `key`: a private key of OpenSSH; without one SSH uses the keys of this machine's user. `host_keys`: the server's, as
+    lines of a known_hosts file; when there are none yet, those it shows are taken and told to `pin`.
+    `folder`: this folder of the repository alone.
+    """
+
+    user: str = ""
+    token: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    host_keys: str = ""
+    pin: Callable[[str], None] = _forget
+    submodules: bool = False
+    lfs: bool = False
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class DeployKey:
+    private: str = field(repr=False)
+    public: str
+
+
+ANYBODY = Access()
+
+
 class Git(Protocol):
-    def fetch(self, url: str, ref: str, into: Path, *, cancelled: Callable[[], bool] = lambda: False) -> Commit:
+    def fetch(
+        self,
+        url: str,
+        ref: str,
+        into: Path,
+        *,
+        access: Access = ANYBODY,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Commit:
         """Check `ref` (branch, tag or commit; "" = the remote's HEAD) out into the empty folder, without `.git`."""
+        ...
+
+    def head(self, url: str, branch: str, *, access: Access = ANYBODY) -> str:
+        """The commit that the branch points to now; raises Refused (git_ref_not_found) when there is none."""
+        ...
+
+    def make_key(self, comment: str) -> DeployKey: ...
+    def read_key(self, private: str) -> DeployKey:
+        """Raises Refused (deploy_key_invalid)."""
         ...
 
 

@@ -1,0 +1,282 @@
+"""Git with tokens and keys from real servers: who is let in, what is pinned, and that no secret is to be seen."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.gitservers import HttpGit, SshGit, git, make_repository
+
+from windlass.adapters.git import GitCli
+from windlass.adapters.gitaccess import configuration, ssh_settings
+from windlass.adapters.gitremote import GitRules
+from windlass.domain.errors import Refused
+from windlass.ports.sources import Access
+
+GIT = GitCli()
+LOCAL = GitCli(GitRules(allow_local=True))
+TOKEN = "glpat-t0p%s3cret/Ü"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "served" / "shop.git", run="one", **{"deploy/inner__txt": "inner"})
+
+
+@pytest.fixture
+def web(repository: Path) -> Iterator[HttpGit]:
+    with HttpGit(repository.parent, "oauth2", TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def ssh(tmp_path: Path) -> Iterator[SshGit]:
+    with SshGit(tmp_path / "sshd") as server:
+        yield server
+
+
+def by_http(server: HttpGit, name: str = "shop.git") -> str:
+    return f"{server.address}/{name}/.git"
+
+
+# ---- tokens ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_opens_a_repository(web: HttpGit, repository: Path, tmp_path: Path) -> None:
+    access = Access(token=TOKEN)
+    commit = GIT.fetch(by_http(web), "main", tmp_path / "1", access=access)
+    assert (commit.sha, commit.author) == (git(repository, "rev-parse", "HEAD"), "Ann <ann@example.com>")
+    assert GIT.head(by_http(web), "main", access=access) == commit.sha
+    for wrong in (Access(), Access(token="other"), Access(token=TOKEN, user="ann")):
+        with pytest.raises(Refused) as caught:
+            GIT.head(by_http(web), "main", access=wrong)
+        assert caught.value.code == "git_auth"
+        assert TOKEN not in str(caught.value.as_dict())
+
+
+def test_a_branch_that_is_not_there(web: HttpGit, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        GIT.head(by_http(web), "mai", access=Access(token=TOKEN))
+    assert caught.value.code == "git_ref_not_found"
+
+
+def test_a_token_is_for_its_server_alone() -> None:
+    secret = base64.b64encode(b"oauth2:t").decode()
+    told = configuration("https://git.example.com/x.git", Access(token="t")).decode()
+    assert told == f'[http "https://git.example.com/"]\nextraHeader = "Authorization: Basic {secret}"\n'
+    assert configuration("git@git.example.com:x.git", Access(token="t")) == b""
+    assert b"eC10b2tlbi1hdXRoOnQ=" in configuration("https://bitbucket.org/x.git", Access(token="t"))
+
+
+def test_no_secret_is_seen_in_processes_and_files(web: HttpGit, tmp_path: Path) -> None:
+    """Everything that any process of this machine shows, and every file that is made, while it is fetched."""
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                for name in ("cmdline", "environ"):
+                    try:
+                        seen.add(Path("/proc", pid, name).read_bytes())
+                    except OSError:
+                        continue
+            for file in (p for p in (tmp_path / "out").rglob("*") if p.is_file()):
+                try:
+                    seen.add(file.read_bytes())
+                except OSError:
+                    continue
+
+    (tmp_path / "out").mkdir()
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        GIT.fetch(by_http(web), "main", tmp_path / "out" / "1", access=Access(token=TOKEN))
+    finally:
+        done.set()
+        watcher.join()
+    forms = (TOKEN.encode(), base64.b64encode(f"oauth2:{TOKEN}".encode()))
+    assert any(b"ls-remote" in text for text in seen)
+    assert not [text for text in seen for form in forms if form in text]
+
+
+# ---- keys -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_opens_a_repository_and_the_server_is_remembered(ssh: SshGit, repository: Path, tmp_path: Path) -> None:
+    key = GIT.make_key("windlass shop")
+    pinned: list[str] = []
+    with pytest.raises(Refused) as caught:
+        GIT.fetch(ssh.url(repository), "main", tmp_path / "1", access=Access(key=key.private, pin=pinned.append))
+    assert (caught.value.code, pinned) == ("git_auth", [])
+    ssh.let_in(key.public)
+    GIT.fetch(ssh.url(repository), "main", tmp_path / "1", access=Access(key=key.private, pin=pinned.append))
+    assert (tmp_path / "1" / "run").read_text() == "one"
+    (hosts,) = pinned
+    assert hosts.startswith(f"[127.0.0.1]:{ssh.port} ssh-ed25519 ")
+    known = Access(key=key.private, host_keys=hosts, pin=pinned.append)
+    assert GIT.head(ssh.url(repository), "main", access=known) == git(repository, "rev-parse", "HEAD")
+    ssh.stop()
+    ssh.make_host_key()
+    ssh.start()
+    with pytest.raises(Refused) as caught:
+        GIT.head(ssh.url(repository), "main", access=known)
+    assert (caught.value.code, len(pinned)) == ("git_host_key_changed", 1)
+
+
+def test_no_key_is_seen_in_processes_and_files(ssh: SshGit, repository: Path, tmp_path: Path) -> None:
+    key = GIT.make_key("x")
+    ssh.let_in(key.public)
+    secret = key.private.splitlines()[3].encode()
+    before = {p for p in Path("/tmp").iterdir() if p.name.startswith("windlass-")}
+    found: list[bytes] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            listed = subprocess.run(["ps", "axeww"], capture_output=True, check=False).stdout
+            files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+            found.extend(text for text in (listed, *(p.read_bytes() for p in files if p.exists())) if secret in text)
+
+    (tmp_path / "out").mkdir()
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        GIT.fetch(ssh.url(repository), "main", tmp_path / "out" / "1", access=Access(key=key.private))
+        GIT.head(ssh.url(repository), "main", access=Access(key=key.private))
+    finally:
+        done.set()
+        watcher.join()
+    assert found == []
+    assert {p for p in Path("/tmp").iterdir() if p.name.startswith("windlass-")} <= before
+
+
+def test_ssh_is_told_everything() -> None:
+    lines = ssh_settings("/proc/1/fd/3", "/proc/1/fd/4", pinned=True).splitlines()
+    assert {"IdentityFile /proc/1/fd/3", "IdentityAgent none", "StrictHostKeyChecking yes", "ProxyCommand none"} <= set(
+        lines
+    )
+    assert "StrictHostKeyChecking accept-new" in ssh_settings("a", "b", pinned=False).splitlines()
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_a_key_of_the_user_is_read(tmp_path: Path, kind: str) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(tmp_path / "k")], check=True)
+    found = GIT.read_key((tmp_path / "k").read_text())
+    assert found.public.split()[:2] == (tmp_path / "k.pub").read_text().split()[:2]
+
+
+def test_what_is_no_usable_key(tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "word", "-f", str(tmp_path / "k")], check=True)
+    for text, words in (((tmp_path / "k").read_text(), "passphrase"), ("x", "private key"), ("", "private key")):
+        with pytest.raises(Refused, match=words) as caught:
+            GIT.read_key(text)
+        assert caught.value.code == "deploy_key_invalid"
+
+
+# ---- folders, submodules, LFS ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_the_repository_alone(repository: Path, tmp_path: Path) -> None:
+    LOCAL.fetch(str(repository), "main", tmp_path / "1", access=Access(folder="deploy"))
+    assert [p.name for p in (tmp_path / "1").iterdir()] == ["inner.txt"]
+    (repository / "link").symlink_to("deploy")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "link")
+    for folder in ("absent", "run", "link"):
+        with pytest.raises(Refused) as caught:
+            LOCAL.fetch(str(repository), "main", tmp_path / "2", access=Access(folder=folder))
+        assert caught.value.code == "git_folder_not_found"
+    with pytest.raises(Refused) as caught:
+        LOCAL.fetch(str(repository), "main", tmp_path / "2", access=Access(folder="../x"))
+    assert caught.value.code == "path_invalid"
+
+
+def add_submodule(repository: Path, url: str, path: str = "lib") -> None:
+    """As `git submodule add` does, for an address that may not even exist."""
+    (repository / ".gitmodules").write_text(f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n')
+    git(repository, "add", ".gitmodules")
+    sha = git(repository.parent / "lib.git", "rev-parse", "HEAD")
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{sha},{path}")
+    git(repository, "commit", "--quiet", "-m", "submodule")
+
+
+@pytest.fixture
+def library(repository: Path) -> Path:
+    return make_repository(repository.parent / "lib.git", code="library")
+
+
+@pytest.mark.parametrize("url", ["../../lib.git/.git", "absolute"])
+def test_submodules_with_the_same_token(
+    web: HttpGit, repository: Path, library: Path, tmp_path: Path, url: str
+) -> None:
+    add_submodule(repository, by_http(web, "lib.git") if url == "absolute" else url)
+    GIT.fetch(by_http(web), "main", tmp_path / "0", access=Access(token=TOKEN))
+    assert list((tmp_path / "0" / "lib").iterdir()) == []
+    GIT.fetch(by_http(web), "main", tmp_path / "1", access=Access(token=TOKEN, submodules=True))
+    assert (tmp_path / "1" / "lib" / "code").read_text() == "library"
+    assert not list((tmp_path / "1").rglob(".git"))
+
+
+def test_submodules_of_submodules_with_the_same_key(
+    ssh: SshGit, repository: Path, library: Path, tmp_path: Path
+) -> None:
+    make_repository(repository.parent / "deep.git", deep="deep")
+    add_submodule(repository, "../lib.git")
+    (library / ".gitmodules").write_text('[submodule "d"]\n\tpath = d\n\turl = ../deep.git\n')
+    git(library, "add", ".")
+    sha = git(repository.parent / "deep.git", "rev-parse", "HEAD")
+    git(library, "update-index", "--add", "--cacheinfo", f"160000,{sha},d")
+    git(library, "commit", "-qm", "deep")
+    git(repository, "update-index", "--cacheinfo", f"160000,{git(library, 'rev-parse', 'HEAD')},lib")
+    git(repository, "commit", "-qm", "deeper")
+    key = GIT.make_key("x")
+    ssh.let_in(key.public)
+    GIT.fetch(ssh.url(repository), "main", tmp_path / "1", access=Access(key=key.private, submodules=True))
+    assert (tmp_path / "1" / "lib" / "d" / "deep").read_text() == "deep"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("/etc", "lib"),
+        ("file:///etc", "lib"),
+        ("ext::sh -c id", "lib"),
+        ("--upload-pack=id", "lib"),
+        ("http://example.com/x.git", "lib"),
+        ("git@other.example.com:x.git", "lib"),
+        ("ssh://root@other.example.com/x.git", "lib"),
+        ("../../../../../x.git", "lib"),
+        ("", "lib"),
+        ("../../lib.git/.git", "-lib"),
+    ],
+)
+def test_submodules_that_are_not_fetched(
+    web: HttpGit, repository: Path, library: Path, tmp_path: Path, url: str, path: str
+) -> None:
+    add_submodule(repository, url, path)
+    access = Access(token=TOKEN, submodules=True)
+    if path == "-lib":
+        GIT.fetch(by_http(web), "main", tmp_path / "1", access=access)
+        assert (tmp_path / "1" / path / "code").read_text() == "library"
+        return
+    with pytest.raises(Refused) as caught:
+        GitCli(GitRules(allow_local=True)).fetch(by_http(web), "main", tmp_path / "1", access=access)
+    assert (caught.value.code, (tmp_path / "1").exists()) == ("git_url_invalid", False)
+
+
+def test_large_files(web: HttpGit, repository: Path, tmp_path: Path) -> None:
+    (repository / "film").write_text(web.keep_large(b"a long film"))
+    (repository / ".gitattributes").write_text("film filter=lfs diff=lfs merge=lfs -text\n")
+    (repository / ".lfsconfig").write_text("[lfs]\n\turl = http://127.0.0.1:1/elsewhere\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "film")
+    GIT.fetch(by_http(web), "main", tmp_path / "0", access=Access(token=TOKEN))
+    assert (tmp_path / "0" / "film").read_text().startswith("version https://git-lfs")
+    GIT.fetch(by_http(web), "main", tmp_path / "1", access=Access(token=TOKEN, lfs=True))
+    assert (tmp_path / "1" / "film").read_bytes() == b"a long film"
