@@ -17,16 +17,19 @@ from windlass.usecases.project import Project
 from windlass.usecases.routes import default_host
 from windlass.usecases.undertaking import Undertaking, load_kept
 
+_ANSWERED_BY_IMAGES = ("route_port_unknown", "route_unclear")
+
 
 @dataclass(frozen=True)
 class Design:
-    """Where every service goes and what leads to it."""
+    """Where every service goes and what leads to it. `open`: what the images, not here yet, may answer."""
 
     placing: Placing
     routes: tuple[Route, ...]
     probes: Mapping[str, Probe]
     bind_kinds: Mapping[tuple[str, str], BindKind]
     problems: tuple[Detail, ...]
+    open: tuple[Detail, ...] = ()
 
 
 def design_release(
@@ -47,10 +50,11 @@ def design_release(
     found_kinds = kinds(binds, placements, consents)
     problems = [*placing.problems, *late_release_jobs(placing, project.model), *questions(binds, found_kinds, app)]
     routing = _routing(project, placing, known)
-    problems += [p for p in routing.problems if complete or p.code not in ("route_port_unknown", "route_unclear")]
+    left = tuple(p for p in routing.problems if not complete and p.code in _ANSWERED_BY_IMAGES)
+    problems += [p for p in routing.problems if p not in left]
     problems += taken_hosts(app, routing.routes, _owners(work))
     probes, wrong = _probes(project, placements, known, complete)
-    return Design(placing, routing.routes, probes, found_kinds, (*problems, *wrong))
+    return Design(placing, routing.routes, probes, found_kinds, (*problems, *wrong), left)
 
 
 def _routing(project: Project, placing: Placing, known: Mapping[str, ImageHints]) -> Routing:

@@ -82,9 +82,13 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         "items": [_item(project, design, p, known is not None and known.live is not None) for p in placements.values()],
         "tasks": describe_tasks((*tasks_of(project.manifest), *labelled_tasks(project.model))),
         "routes": [_route(outside, app, r) for r in design.routes],
-        "notes": [*project.notes, *told_flags(asdict(request))],
+        "notes": [*project.notes, *_open(design), *told_flags(asdict(request))],
         "downtime": _downtime(placements, known is not None and known.live is not None),
     }
+
+
+def _open(design: Design) -> list[str]:
+    return [f"unless the image tells: {d.message}; {d.fix}" for d in design.open]
 
 
 def _item(project: Project, design: Design, placement: Placement, live: bool) -> dict[str, Any]:
