@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Images under their upstream names: pulled where a registry answers, otherwise built here from Debian and Python packages.
 #   images.sh              the set that the demo and the tests need
-#   images.sh NAME...      base python nginx postgres postgres15 redis node registry s3 (and what they stand on)
+#   images.sh NAME...      base python nginx postgres postgres15 redis node registry s3 moto (and what they stand on)
 #   images.sh list         what each image built here truly is
 # A name that already stands for an image that was not built here is left as it is.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -23,11 +23,12 @@ declare -A NAMES=(
   [node]="node:20-slim node:20 node:20-alpine node:20-bookworm-slim node:lts-slim"
   [registry]="registry:2"
   [s3]="minio/minio:latest rclone/rclone:latest"
+  [moto]="motoserver/moto:latest"
 )
 # What an image is built upon, beside its own recipe. A later wave needs an earlier one.
 declare -A PARENTS=([python]=base [nginx]=base [redis]=base [postgres15]=base [registry]=base
-  [postgres]="base python" [node]="base python" [s3]="nginx python")
-WAVES=("base" "python nginx redis postgres15 registry" "postgres node s3")
+  [postgres]="base python" [node]="base python" [s3]="nginx python" [moto]="base python")
+WAVES=("base" "python nginx redis postgres15 registry" "postgres node s3 moto")
 
 image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 image_label() { docker image inspect --format "{{with .Config.Labels}}{{index . \"$LABEL.$2\"}}{{end}}" "$1" 2>/dev/null || true; }
@@ -184,7 +185,7 @@ give_names() { # give_names NAME...
 
 list() {
   local name
-  for name in base python nginx postgres postgres15 redis node registry s3; do
+  for name in base python nginx postgres postgres15 redis node registry s3 moto; do
     [[ -z $(image_id "$LAB_PREFIX/$name") ]] ||
       printf '%-11s %-8s %s\n' "$name" "$(image_label "$LAB_PREFIX/$name" version)" "$(image_label "$LAB_PREFIX/$name" truth)"
   done
