@@ -248,7 +248,7 @@ def test_status(api: Api, windlass: Windlass) -> None:
 LISTS = [
     (("apps",), "apps", {"app": "shop", "live": 2, "running": True, "url": "http://x"}, "http://x"),
     (("releases", "shop"), "apps/shop/releases", {"release": 4, "state": "retired", "can_roll_back": True}, "r4"),
-    (("events", "shop"), "apps/shop/events", {"at": 0, "kind": "line", "data": {"text": "hello"}}, "hello"),
+    (("events", "shop"), "apps/shop/events", {"id": 3, "at": 0, "kind": "line", "data": {"text": "hello"}}, "hello"),
     (("stats",), "stats", {"app": "shop", "service": "web", "memory_bytes": 3 << 20}, "3.0 MiB"),
     (("stats", "shop"), "apps/shop/stats", {"service": "web", "cpu_percent": 12.34}, "12.3 %"),
     (("env", "list", "shop"), "apps/shop/env", {"name": "A", "value": None, "changed_at": 1.0}, "A"),
@@ -268,6 +268,13 @@ def test_lists(  # noqa: PLR0913
     assert shown in windlass(*words).out
     api.on(f"GET /api/v1/{path}", {"items": []})
     assert windlass(*words).code == 0
+
+
+def test_events_are_all_of_them_though_the_api_gives_some_at_a_time(api: Api, windlass: Windlass) -> None:
+    pages: list[Any] = [{"items": [{"id": n, "kind": "line"} for n in page]} for page in ((1, 2), (3, 7), ())]
+    api.on("GET /api/v1/apps/shop/events", *pages)
+    assert [item["id"] for item in windlass("events", "shop", "--json").json["items"]] == [1, 2, 3, 7]
+    assert [request.path.partition("after=")[2] for request in api.requests] == ["0", "2", "7"]
 
 
 # --- acting ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from windlass.cli import render
@@ -44,8 +46,20 @@ def releases_command(session: Session, app: str) -> None:
 @json_option
 @click.pass_obj
 def events_command(session: Session, app: str, after: int) -> None:
-    """What happened to APP."""
-    session.show(session.client.get("apps", app, "events", after=after), render.draw_events)
+    """What happened to APP, from the first event that is kept to the last."""
+    session.show({"items": _events(session, app, after)}, render.draw_events)
+
+
+def _events(session: Session, app: str, after: int) -> list[dict[str, Any]]:
+    """All of them: the API gives some hundreds at a time."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = session.client.get("apps", app, "events", after=after).get("items") or []
+        fresh = [item for item in page if int(item["id"]) > after]
+        if not fresh:
+            return found
+        found += fresh
+        after = int(fresh[-1]["id"])
 
 
 @click.command("stats")

@@ -91,12 +91,16 @@ def draw_releases(document: dict[str, Any]) -> str:
             i.get("ref"),
             i.get("source"),
             "yes" if i.get("can_roll_back") else "",
+            word(i.get("status")),
+            i.get("by"),
+            " ".join([*(i.get("flags") or []), *(["dirty"] if i.get("dirty") else [])]),
         )
         for i in document.get("items") or []
     ]
     if not rows:
         return "no releases yet"
-    return table(("RELEASE", "STATE", "SINCE", "COMMIT", "REF", "SOURCE", "ROLLBACK"), rows)
+    titles = ("RELEASE", "STATE", "SINCE", "COMMIT", "REF", "SOURCE", "ROLLBACK", "ENDED", "BY", "FLAGS")
+    return table(titles, rows)
 
 
 def draw_events(document: dict[str, Any]) -> str:
