@@ -77,3 +77,31 @@ def test_url_encode_what_is_given(api: Any, windlass: Windlass, monkeypatch: pyt
     typed = windlass("env", "set", "shop", "A=hunter2", "--url-encode")
     assert typed.code == 2
     assert "hunter2" not in typed.err
+
+
+def test_history(api: Any, windlass: Windlass) -> None:
+    changed = {"added": ["A"], "changed": ["B"], "removed": ["C"]}
+    base = {"state": "live", "live": True, "created_at": 1.0, "live_at": 2.0, "against": 1, "known": True, "edits": []}
+    edit = {"at": 3.0, "set": ["A", "B\x1b[2J"], "unset": ["C"]}
+    items = [
+        {**base, **changed, "release": 3, "edits": [edit]},
+        {**base, "release": 2, "state": "failed", "known": False},
+        {**base, "release": 1},
+    ]
+    api.on("GET /api/v1/apps/shop/env/history", {"app": "shop", "items": items, "pending": [{**edit, "unset": []}]})
+    typed = windlass("env", "history", "shop", "-n", "3")
+    assert (typed.code, api.requests[-1].path.partition("?")[2]) == (0, "limit=3")
+    for words in (
+        "not deployed yet",
+        "r3 live",
+        "+A -C ~B",
+        "set A, B; unset C",
+        "r2 failed",
+        "ended before",
+        "no change",
+    ):
+        assert words in typed.out
+    assert "\x1b" not in typed.out
+    api.on("GET /api/v1/apps/shop/env/history", {"app": "shop", "items": [], "pending": []})
+    assert "no releases yet" in windlass("env", "history", "shop").out
+    assert windlass("env", "history", "shop", "-n", "0").code == 2

@@ -9,7 +9,7 @@ import click
 
 from windlass.cli.arguments import app_argument, split_assignment, valid_text
 from windlass.cli.render import draw_done, draw_variables
-from windlass.cli.render_variables import draw_changes, draw_findings, draw_generated
+from windlass.cli.render_variables import draw_changes, draw_findings, draw_generated, draw_history
 from windlass.cli.session import Session, json_option
 from windlass.domain.errors import Refused, Usage
 from windlass.wire.bodies import ImportBody, NamesBody, ValuesBody
@@ -118,6 +118,18 @@ def diff_variables(session: Session, app: str, one: int, two: int, reveal: bool)
     asked = "true" if reveal else None
     document = session.client.get("apps", app, "env", "diff", one=one, two=two, reveal=asked)
     session.show(document, draw_changes)
+
+
+@env_command.command("history")
+@app_argument
+@click.option(
+    "-n", "--last", type=click.IntRange(1, 200), default=20, show_default=True, help="How many releases, newest first."
+)
+@json_option
+@click.pass_obj
+def show_history(session: Session, app: str, last: int) -> None:
+    """What each release changed in the variables, and what was set in between; values never."""
+    session.show(session.client.get("apps", app, "env", "history", limit=last), draw_history)
 
 
 def _encoded(name: str, value: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from windlass.cli.render import word
-from windlass.cli.text import line_of, styled, table
+from windlass.cli.text import line_of, moment, styled, table
 
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
@@ -42,6 +42,30 @@ def draw_changes(document: dict[str, Any]) -> str:
     head = ("", "NAME", "CHANGE", "BEFORE", "AFTER")
     drawn = table(head if revealed else head[:3], rows if revealed else [row[:3] for row in rows])
     return f"{drawn}\n\n{same} unchanged"
+
+
+def draw_history(document: dict[str, Any]) -> str:
+    """`env history`: a line per release, below it what was set for it; first what waits for a release."""
+    lines = [f"{click.style('not deployed yet', fg='yellow')}"] if document.get("pending") else []
+    lines += [_draw_edit(edit) for edit in document.get("pending") or []]
+    for item in document.get("items") or []:
+        head = click.style(f"r{item.get('release')}", bold=True)
+        when = moment(item.get("live_at") or item.get("created_at"))
+        lines.append(f"{head} {word(item.get('state'))} {when}  {_draw_names(item)}")
+        lines += [_draw_edit(edit) for edit in item.get("edits") or []]
+    return "\n".join(lines) or "no releases yet"
+
+
+def _draw_names(item: dict[str, Any]) -> str:
+    if not item.get("known"):
+        return "it ended before its variables were read"
+    drawn = [styled(mark + name, fg=colour) for k, (mark, colour) in _MARKS.items() for name in item.get(k) or ()]
+    return " ".join(drawn) or "no change"
+
+
+def _draw_edit(edit: dict[str, Any]) -> str:
+    said = [f"{verb} {', '.join(map(line_of, edit[verb]))}" for verb in ("set", "unset") if edit.get(verb)]
+    return f"    {click.style(moment(edit.get('at')), dim=True)} {'; '.join(said)}"
 
 
 def draw_generated(document: dict[str, Any]) -> str:

@@ -15,7 +15,6 @@ from windlass.domain.redact import Redactor
 from windlass.ports.outside import Outside
 from windlass.usecases.contracts import check_values, latest_contract
 from windlass.usecases.generating import missing_values
-from windlass.usecases.undertaking import load_kept
 
 PRIVATE = "windlass."
 
@@ -117,36 +116,6 @@ def generate_variables(outside: Outside, app: str) -> dict[str, Any]:
     return set_variables(outside, app, made) if made else {"items": []}
 
 
-def diff_variables(outside: Outside, app: str, one: int, two: int, reveal: bool) -> dict[str, Any]:
-    """{"items": [{"name", "change": added, removed, changed or same, "before", "after"}]}; values only revealed."""
-    name = _known(outside, app)
-    before, after = (_variables_of(outside, name, number) for number in (one, two))
-    items = []
-    for n in sorted({*before, *after}):
-        shown = {"before": before.get(n), "after": after.get(n)} if reveal else {"before": None, "after": None}
-        items.append({"name": n, "change": _change(before.get(n), after.get(n)), **shown})
-    return {"app": app, "from": one, "to": two, "items": items}
-
-
-def _variables_of(outside: Outside, app: str, number: int) -> Mapping[str, str]:
-    found = load_kept(outside, app, number).snapshot.variables
-    if found is None:
-        raise NotFound(
-            f"the variables of release {number} of {app} were not kept by the version that made it",
-            code="variables_not_kept",
-            hint=f"windlass releases {app}",
-        )
-    return found
-
-
-def _change(before: str | None, after: str | None) -> str:
-    if before is None:
-        return "added"
-    if after is None:
-        return "removed"
-    return "same" if before == after else "changed"
-
-
 def _name_problems(name: str) -> list[Detail]:
     try:
         names.variable_name(name)
@@ -183,7 +152,10 @@ def keep_given_values(outside: Outside, deployment: Deployment) -> None:
     """The release is live: what came with it now belongs to the app."""
     values = given_values(outside, deployment.id)
     if values:
-        outside.store.variables.set(deployment.app, values, outside.clock.now())
+        now = outside.clock.now()
+        outside.store.variables.set(deployment.app, values, now)
+        facts = {"set": sorted(values), "release": deployment.release}
+        outside.store.events.add(now, deployment.app, "", "variables", facts)
     outside.store.deployments.drop_held(deployment.id)
 
 
@@ -196,7 +168,9 @@ def hold_more(outside: Outside, deployment: str, values: Mapping[str, str]) -> N
 def keep_made(outside: Outside, app: str, values: Mapping[str, str]) -> None:
     """At once, whatever becomes of the deployment: a database that is made with a password keeps it."""
     if values:
-        outside.store.variables.set(app, values, outside.clock.now())
+        now = outside.clock.now()
+        outside.store.variables.set(app, values, now)
+        outside.store.events.add(now, app, "", "variables", {"set": sorted(values)})
 
 
 def redactor_of(values: Mapping[str, str]) -> Redactor:

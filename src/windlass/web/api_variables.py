@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from windlass.usecases import consents, variables
+from fastapi import APIRouter, Query
+
+from windlass.usecases import consents, variablehistory, variables
 from windlass.web.inputs import App, Document, World
 from windlass.wire.bodies import ImportBody, ItemsBody, NamesBody, ValuesBody
 
@@ -56,7 +58,13 @@ def generate_variables(app: App, outside: World) -> Document:
 @router.get("/apps/{app}/env/diff")
 def diff_variables(app: App, outside: World, one: int, two: int, reveal: bool = False) -> Document:
     """What changed in the variables from release `one` to `two`; values only when `reveal` is true."""
-    return variables.diff_variables(outside, app, one, two, reveal)
+    return variablehistory.diff_variables(outside, app, one, two, reveal)
+
+
+@router.get("/apps/{app}/env/history")
+def variable_history(app: App, outside: World, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> Document:
+    """What each of the newest releases changed in the variables, and what was set in between; names alone."""
+    return variablehistory.variable_history(outside, app, limit)
 
 
 @router.get("/apps/{app}/consents")

@@ -32,12 +32,14 @@ class SqlEvents:
             self.trim(KEPT_EVENTS)
         return Event(id=number, **row)
 
-    def after(self, id: int, *, app: str = "", deployment: str = "", limit: int = 500) -> list[Event]:
+    def after(self, id: int, *, app: str = "", deployment: str = "", kind: str = "", limit: int = 500) -> list[Event]:
         query = select(events).where(events.c.id > id)
         if app:
             query = query.where(events.c.app == app)
         if deployment:
             query = query.where(events.c.deployment == deployment)
+        if kind:
+            query = query.where(events.c.kind == kind)
         with self._database.read() as connection:
             return [to_record(Event, row) for row in connection.execute(query.order_by(events.c.id).limit(limit))]
 
