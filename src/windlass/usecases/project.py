@@ -66,6 +66,8 @@ class Project:
     wishes: tuple[Wish, ...]
     problems: tuple[Detail, ...]
     notes: tuple[str, ...]
+    warnings: tuple[Detail, ...] = ()
+    """What only looks wrong with the variables; the notes tell it too."""
     made: Mapping[str, str] = field(default_factory=dict)
     """Values of another tool's magic variables, made now, to be kept with the app."""
     routes: tuple[Route, ...] = ()
@@ -119,6 +121,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         made=filled.made,
         routes=filled.routes,
         problems=tuple(found),
+        warnings=broken.notes,
         notes=(*notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
 
