@@ -246,7 +246,7 @@ class FakeEngine:
         facts = self.image(spec.image)
         if facts is None:
             raise NotFound(f"no such image: {spec.image}")
-        if spec.network not in self.nets:
+        if self._network(spec.network) is None:
             raise NotFound(f"no such network: {spec.network}")
         return self.add_container(spec.name, labels=spec.labels, image=facts.id, networks=[spec.network])
 

@@ -71,8 +71,7 @@ _WORDS: Mapping[Step, Mapping[str, tuple[str, str]]] = {
         "failing": ("{place} answers with an error of its own{code}", "look at what it says there"),
     },
     Step.UNASKED: {
-        "error": ("{place} was not asked: windlass itself failed at it", "windlass logs, or report it"),
-        "time": ("{place} was not asked to the end: there was no time left", "try again"),
+        "error": ("{place} was not asked: windlass itself failed at it", "try again, and report it when that fails too"),
     },
 }  # fmt: skip
 _SECURE = {
@@ -99,7 +98,7 @@ def tell_visit(app: str, visit: Visit, reply: Reply) -> Finding:
         name = visit.target.variable
         return Finding(f"{CHECK}:{name}", Status.OK, _good(visit, reply), name=name)
     words = _WORDS[reply.step].get(reply.why, ("{place}: " + reply.step + "{code}", ""))
-    is_refusal = visit.strict and reply.step is not Step.BUSY
+    is_refusal = visit.strict and reply.step not in (Step.BUSY, Step.UNASKED)
     return _finding(app, visit, Status.REFUSED if is_refusal else Status.WARNING, words, reply.step, reply.code)
 
 
