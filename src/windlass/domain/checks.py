@@ -73,6 +73,7 @@ CHECKS: Mapping[str, bool] = {  # name -> may be skipped
     "reachability": True,
     "checklist": True,
 }
+_LISTED = "exposure"  # what is open stands there beside what is wrong
 _WITH_PARTS = ("reachability", "checklist")
 _ONLY_PARTS = ("checklist",)
 
@@ -143,6 +144,13 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
         return places.index(base) if base in CHECKS else len(places), weight.index(finding.status)
 
     return sorted(dict.fromkeys(findings), key=key)
+
+
+def told_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Without the lines that say that all is well where another finding of the same check says that it is not."""
+    found = list(findings)
+    doubted = {f.check for f in found if f.status is not Status.OK} - {_LISTED}
+    return [f for f in found if f.status is not Status.OK or f.check not in doubted]
 
 
 def is_skipped(check: str, skips: Collection[str]) -> bool:

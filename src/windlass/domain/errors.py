@@ -48,6 +48,7 @@ class WindlassError(Exception):
         self.code = code or self.default_code
         self.hint = hint
         self.details = tuple(details)
+        self.beside: dict[str, Any] = {}  # what the answer tells beside the error
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -62,13 +62,13 @@ def hints(facts: ImageFacts) -> ImageHints:
     )
 
 
-def local_hints(outside: Outside, model: Model) -> dict[str, ImageHints]:
-    """What the images that are here already say about themselves."""
+def local_images(outside: Outside, model: Model) -> dict[str, ImageFacts]:
+    """The images that are here already, of the services that do not build theirs."""
     found = {}
     for service in model.services.values():
         facts = outside.engine.image(service.image) if service.image and service.build is None else None
         if facts is not None:
-            found[service.name] = hints(facts)
+            found[service.name] = facts
     return found
 
 

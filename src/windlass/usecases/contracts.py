@@ -65,7 +65,11 @@ def with_contract(refused: Refused, found: Findings) -> Refused:
 
 def told(found: Findings) -> Iterator[str]:
     """The notes as lines for a plan."""
-    return (f"{d.message}; {d.fix}" if d.fix else d.message for d in found.notes)
+    return (line_of_note(detail) for detail in found.notes)
+
+
+def line_of_note(detail: Detail) -> str:
+    return f"{detail.message}; {detail.fix}" if detail.fix else detail.message
 
 
 def pack_contract(contract: Contract) -> Any:
@@ -77,6 +81,15 @@ def latest_contract(outside: Outside, app: str) -> Contract | None:
     """That of the newest deployment whose project could be read; None before the first."""
     for deployment in outside.store.deployments.of_app(app):
         if OPTION in deployment.options:
+            return _KEPT.validate_python(deployment.options[OPTION])
+    return None
+
+
+def live_contract(outside: Outside, app: str) -> Contract | None:
+    """That of the deployment that made the live release; None when nothing is live, or it was made before contracts."""
+    live = outside.store.apps.get(app).live
+    for deployment in outside.store.deployments.of_app(app, 1000):
+        if deployment.release == live and deployment.kind == "deploy" and OPTION in deployment.options:
             return _KEPT.validate_python(deployment.options[OPTION])
     return None
 

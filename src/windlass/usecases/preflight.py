@@ -1,52 +1,43 @@
-"""Checks before anything is touched: ports, networks, hosts, room on disk. Every reason at once."""
+"""Checks of what others hold: ports of this machine, networks, volumes and containers by their names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
-from windlass.domain.compose import Model, Port
+from windlass.domain.checks import Finding, found_ok, refused
+from windlass.domain.compose import Port
 from windlass.domain.errors import Detail, NotFound
-from windlass.domain.release import Placement, Strategy
+from windlass.domain.release import Strategy
 from windlass.ports.outside import Outside
 from windlass.usecases.networks import is_own_volume
+from windlass.usecases.scene import Scene
 from windlass.usecases.undertaking import load_kept
 
-LEAST_DISK = 64 << 20
 
-
-def preflight(
-    outside: Outside, app: str, model: Model, placements: Mapping[str, Placement], creatable: frozenset[str]
-) -> list[Detail]:
-    """Reasons why this machine cannot run the project now."""
-    return [
-        *_ports(outside, app, model, placements),
-        *_external(outside, model, creatable),
-        *_disk(outside),
-    ]
-
-
-def _ports(outside: Outside, app: str, model: Model, placements: Mapping[str, Placement]) -> list[Detail]:
+def look_at_ports(scene: Scene) -> list[Finding]:
+    outside, app = scene.outside, scene.app
     own = _own_ports(outside, app)
-    found = []
-    for service in model.services.values():
-        if placements[service.name].strategy not in (Strategy.KEEP, Strategy.RECREATE):
+    found: list[Finding] = []
+    free: list[str] = []
+    for service in scene.model.services.values():
+        if scene.placements[service.name].strategy not in (Strategy.KEEP, Strategy.RECREATE):
             continue
         for port in service.ports:
             for number in _published(port):
-                if (number, port.protocol) in own:
-                    continue
-                held = _holder(outside, app, number, port.protocol)
+                held = "" if (number, port.protocol) in own else _holder(outside, app, number, port.protocol)
                 if held:
                     found.append(
-                        Detail(
-                            "port_taken",
-                            f"services.{service.name}.ports",
-                            f"port {number} on this machine is held by {held}",
-                            "stop it, or publish another port in the Compose file",
+                        refused(
+                            Detail(
+                                "port_taken",
+                                f"services.{service.name}.ports",
+                                f"port {number} on this machine is held by {held}",
+                                "stop it, or publish another port in the Compose file",
+                            )
                         )
                     )
-    return found
+                else:
+                    free.append(f"{number}/{port.protocol}")
+    told = f"free, or the app's own: {', '.join(free)}" if free else "no fixed port of this machine is published"
+    return found or [found_ok("ports", told)]
 
 
 def _published(port: Port) -> list[int]:
@@ -93,81 +84,91 @@ def _holder(outside: Outside, app: str, number: int, protocol: str) -> str:
     return f"{holder.process} (pid {holder.pid})" if holder else ""
 
 
-def _external(outside: Outside, model: Model, creatable: frozenset[str]) -> list[Detail]:
-    networks = {n.name for n in outside.engine.networks()}
-    volumes = {v.name for v in outside.engine.volumes()}
+def look_at_networks(scene: Scene) -> list[Finding]:
+    """External ones that are missing, and ones that stand where the app's would be."""
+    here = {n.name for n in scene.networks}
+    creatable = scene.project.manifest.creatable
+    networks = scene.model.networks.values()
     found = [
-        Detail(
-            "network_missing",
-            f"networks.{n.key}",
-            f"the external network {n.name} does not exist",
-            f"docker network create {n.name}, or in windlass.yaml  networks: {{{n.key}: create}}",
-        )
-        for n in model.networks.values()
-        if n.external and n.name not in networks and n.key not in creatable
-    ]
-    found += [
-        Detail(
-            "volume_missing",
-            f"volumes.{v.key}",
-            f"the external volume {v.name} does not exist",
-            f"docker volume create {v.name}",
-        )
-        for v in model.volumes.values()
-        if v.external and v.name not in volumes
-    ]
-    return found
-
-
-def _disk(outside: Outside) -> list[Detail]:
-    roots = {"windlass": outside.trees.uploads(), "the engine": Path(outside.engine.facts().root)}
-    found = []
-    for name, path in roots.items():
-        free = outside.machine.disk_free(path)
-        if 0 <= free < LEAST_DISK:
-            found.append(
-                Detail(
-                    "disk_full",
-                    str(path),
-                    f"only {free >> 20} MiB are free where {name} keeps its files, {LEAST_DISK >> 20} are needed",
-                    "windlass doctor; docker image prune",
-                )
+        refused(
+            Detail(
+                "network_missing",
+                f"networks.{n.key}",
+                f"the external network {n.name} does not exist",
+                f"docker network create {n.name}, or in windlass.yaml  networks: {{{n.key}: create}}",
             )
-    return found
+        )
+        for n in networks
+        if n.external and n.name not in here and n.key not in creatable
+    ]
+    wanted = {f"{scene.app}_{n.key}" for n in networks}
+    found += [
+        refused(
+            Detail(
+                "foreign_network",
+                n.name,
+                f"a network {n.name} is there already and was not made by this windlass",
+                f"docker network rm {n.name}, when nothing needs it, or deploy under another name",
+            )
+        )
+        for n in scene.networks
+        if n.name in wanted and n.labels.get("windlass.instance") != scene.outside.instance
+    ]
+    external = [n.name for n in networks if n.external]
+    made = f"{sum(not n.external for n in networks)} of its own"
+    told = f"{made}; external and there: {', '.join(external)}" if external else made
+    return found or [found_ok("networks", told)]
 
 
-def strangers(outside: Outside, app: str, model: Model) -> list[Detail]:
-    """Volumes, networks and containers that stand where the app's would be, and that nobody here made."""
-    shown = app.replace("--", "@")
-    wanted = {f"{app}_{k}" for k, v in model.volumes.items() if not v.external}
+def look_at_volumes(scene: Scene) -> list[Finding]:
+    """External ones that are missing, and ones that stand where the app's would be."""
+    here = {v.name for v in scene.volumes}
+    volumes = scene.model.volumes.values()
     found = [
-        Detail(
-            "foreign_volume",
-            v.name,
-            f"a volume {v.name} is there already and was not made for this app: its data would be used",
-            f"windlass consent {shown} volume:{v.name}, to take it over",
+        refused(
+            Detail(
+                "volume_missing",
+                f"volumes.{v.key}",
+                f"the external volume {v.name} does not exist",
+                f"docker volume create {v.name}",
+            )
         )
-        for v in outside.engine.volumes()
-        if v.name in wanted and not is_own_volume(outside, app, v)
+        for v in volumes
+        if v.external and v.name not in here
     ]
+    shown = scene.app.replace("--", "@")
+    wanted = {f"{scene.app}_{v.key}" for v in volumes if not v.external}
     found += [
-        Detail(
-            "foreign_network",
-            n.name,
-            f"a network {n.name} is there already and was not made by this windlass",
-            f"docker network rm {n.name}, when nothing needs it, or deploy under another name",
+        refused(
+            Detail(
+                "foreign_volume",
+                v.name,
+                f"a volume {v.name} is there already and was not made for this app: its data would be used",
+                f"windlass consent {shown} volume:{v.name}, to take it over",
+            )
         )
-        for n in outside.engine.networks()
-        if n.name in {f"{app}_{k}" for k in model.networks} and n.labels.get("windlass.instance") != outside.instance
+        for v in scene.volumes
+        if v.name in wanted and not is_own_volume(scene.outside, scene.app, v)
     ]
-    found += [
-        Detail(
-            "foreign_container",
-            c.name,
-            f"a container {c.name} is there already and was not made by this windlass",
-            f"docker compose -p {app} down, when nothing needs it, or deploy under another name",
+    external = [v.name for v in volumes if v.external]
+    made = f"{sum(not v.external for v in volumes)} of its own"
+    told = f"{made}; external and there: {', '.join(external)}" if external else made
+    return found or [found_ok("volumes", told)]
+
+
+def look_at_containers(scene: Scene) -> list[Finding]:
+    """Containers of the app's Compose project that nobody here made."""
+    app, instance = scene.app, scene.outside.instance
+    found = [
+        refused(
+            Detail(
+                "foreign_container",
+                c.name,
+                f"a container {c.name} is there already and was not made by this windlass",
+                f"docker compose -p {app} down, when nothing needs it, or deploy under another name",
+            )
         )
-        for c in outside.engine.containers({"com.docker.compose.project": app})
-        if c.labels.get("windlass.instance") != outside.instance
+        for c in scene.outside.engine.containers({"com.docker.compose.project": app})
+        if c.labels.get("windlass.instance") != instance
     ]
-    return found
+    return found or [found_ok("containers", "nobody else's stands where the app's would be")]

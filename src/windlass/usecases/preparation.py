@@ -14,6 +14,7 @@ from windlass.domain.release import Delivery, Snapshot
 from windlass.domain.tasks import Task
 from windlass.usecases.binds import Bind
 from windlass.usecases.control import CancelRequested
+from windlass.usecases.inspection import Inspection
 from windlass.usecases.journal import Journal
 from windlass.usecases.observation import observe
 from windlass.usecases.project import Project
@@ -40,6 +41,7 @@ class Preparation:
     binds: tuple[Bind, ...] = ()
     files: Mapping[str, tuple[Delivery, ...]] = field(default_factory=dict)
     problems: list[Detail] = field(default_factory=list)
+    inspection: Inspection | None = None
     snapshot: Snapshot | None = None
     plan: Plan | None = None
 

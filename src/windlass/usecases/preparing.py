@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from windlass.domain.records import StepRecord
-from windlass.usecases.assembling import build_release
-from windlass.usecases.checking import check_project
+from windlass.usecases.checking import build_checked, check_project
 from windlass.usecases.preparation import Preparation
 from windlass.usecases.recalling import check_kept, note_live, plan_again, recall_release
 from windlass.usecases.understanding import fetch_source, resolve_project
@@ -17,7 +16,7 @@ _DEPLOY: Mapping[str, Step] = {
     "source": fetch_source,
     "resolve": resolve_project,
     "check": check_project,
-    "build": build_release,
+    "build": build_checked,
 }
 _ROLLBACK: Mapping[str, Step] = {
     "source": note_live,

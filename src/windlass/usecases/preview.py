@@ -3,50 +3,54 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from windlass.domain import names
-from windlass.domain.errors import Refused, refuse
+from windlass.domain.checks import skip_names
+from windlass.domain.errors import Refused
 from windlass.domain.release import Placement, Probe, ProbeKind, Route, Strategy
 from windlass.domain.taskservices import labelled_tasks, tasks_of
 from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
-from windlass.usecases.building import local_hints
-from windlass.usecases.designing import Design, design_release
+from windlass.usecases.contracts import line_of_note
+from windlass.usecases.designing import Design
+from windlass.usecases.fetching import Wanted, obtain
 from windlass.usecases.flags import dirty_problems, told_flags
 from windlass.usecases.grants import deliveries
-from windlass.usecases.preflight import preflight, strangers
+from windlass.usecases.inspection import begin_inspection, refuse_by, refuse_unread
 from windlass.usecases.preparation import describe_tasks
 from windlass.usecases.project import Project, Reading, read_project
 from windlass.usecases.reconcile import Always
-from windlass.usecases.requests import DeployRequest
+from windlass.usecases.requests import DeployRequest, check_origin, completed
 from windlass.usecases.reusing import reuse_problems
 from windlass.usecases.routes import default_host
+from windlass.usecases.scene import Wishes, look_around
 from windlass.usecases.undertaking import Undertaking
 from windlass.usecases.views import shown
 
 
 def plan(outside: Outside, request: DeployRequest) -> dict[str, Any]:
-    """{"app", "items": one per service, "tasks", "routes", "notes", "downtime"}. Raises Refused with every reason."""
+    """{"app", "items": one per service, "tasks", "routes", "notes", "downtime", "checks"}.
+
+    Raises Refused with every reason, and with "checks" beside it.
+    """
     app = names.docker_name(names.app_name(request.app))
+    request = completed(outside, request)
+    check_origin(request)
     folder = outside.trees.uploads() / f"plan-{secrets.token_hex(6)}"
     try:
-        _fetch(outside, request, folder)
+        wanted = Wanted(app, request.source_kind, request.url, request.ref, request.upload, own=request.own)
+        obtain(outside, wanted, folder)
         return _describe(outside, app, request, folder)
+    except Refused as error:
+        raise error if error.beside else refuse_unread(error, request.skip_checks) from None
     finally:
         outside.trees.discard(folder)
         if request.upload is not None:
             outside.trees.discard(request.upload)
-
-
-def _fetch(outside: Outside, request: DeployRequest, folder: Path) -> None:
-    if request.source_kind == "git":
-        names.git_url(request.url, allow_file=True)
-        outside.git.fetch(request.url, request.ref, folder)
-    elif request.upload is not None:
-        outside.trees.unpack(request.upload, folder)
 
 
 def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) -> dict[str, Any]:
@@ -63,27 +67,29 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
     project = read_project(outside, reading)
     work = Undertaking(outside, app, "", Always(lambda: False), lambda kind, data: None)
     binds = local_binds(outside, project.model, folder)
-    design = design_release(work, project, binds, local_hints(outside, project.model))
-    placements = {p.service: p for p in design.placing.placements}
-    problems = [*project.problems, *design.problems, *dirty_problems(project.manifest, asdict(request))]
+    wishes = Wishes(request.pull, not request.skip_build, skip_names(request.skip_checks))
+    scene = look_around(work, project, binds, wishes)
+    design, placements = scene.design, scene.placements
+    problems = [*project.problems, *dirty_problems(project.manifest, asdict(request))]
     if request.skip_build:
         problems += reuse_problems(outside, app, project.model)
     try:
         deliveries(outside, project.model, project.values)
     except Refused as refused:
         problems += refused.details
-    problems += preflight(outside, app, project.model, placements, project.manifest.creatable)
-    problems += strangers(outside, app, project.model)
-    if problems:
-        raise refuse(list(dict.fromkeys(problems)))
+    findings = begin_inspection(scene, problems).findings()
+    if error := refuse_by(findings):
+        raise error
+    told = {line_of_note(detail) for detail in project.warnings}
     return {
         "app": shown(app),
         "live": known.live if known else None,
         "items": [_item(project, design, p, known is not None and known.live is not None) for p in placements.values()],
         "tasks": describe_tasks((*tasks_of(project.manifest), *labelled_tasks(project.model))),
         "routes": [_route(outside, app, r) for r in design.routes],
-        "notes": [*project.notes, *_open(design), *told_flags(asdict(request))],
+        "notes": [*(n for n in project.notes if n not in told), *_open(design), *told_flags(asdict(request))],
         "downtime": _downtime(placements, known is not None and known.live is not None),
+        "checks": [finding.as_dict() for finding in findings],
     }
 
 
@@ -134,7 +140,7 @@ def _route(outside: Outside, app: str, route: Route) -> dict[str, Any]:
     return {"host": host, "path": route.path, "service": route.service, "port": route.port}
 
 
-def _downtime(placements: dict[str, Placement], live: bool) -> list[str]:
+def _downtime(placements: Mapping[str, Placement], live: bool) -> list[str]:
     if not live:
         return []
     swapped = [p for p in placements.values() if p.strategy is Strategy.RECREATE]

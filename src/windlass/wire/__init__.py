@@ -56,7 +56,7 @@ _BY_STATUS: Mapping[int, type[WindlassError]] = {
 
 
 def error_document(error: WindlassError) -> dict[str, Any]:
-    return {"error": error.as_dict()}
+    return {"error": error.as_dict(), **error.beside}
 
 
 def error_from(document: Any, status: int, exit_code: int | None) -> WindlassError:
@@ -69,12 +69,14 @@ def error_from(document: Any, status: int, exit_code: int | None) -> WindlassErr
         for d in found.get("details") or ()
         if isinstance(d, dict)
     ]
-    return _kind(status, exit_code)(
+    error = _kind(status, exit_code)(
         str(found.get("message", "")),
         code=str(found.get("code", "")),
         hint=str(found.get("hint", "")),
         details=details,
     )
+    error.beside = {k: v for k, v in document.items() if k != "error"}
+    return error
 
 
 def exit_code_of(status: str) -> int:
