@@ -141,8 +141,8 @@ def draw_variables(document: dict[str, Any]) -> str:
         return "no variables: windlass env set APP NAME=VALUE"
     if any(i.get("value") is not None for i in items):
         return "\n".join(f"{line_of(i.get('name'))}={line_of(i.get('value') or '')}" for i in items)
-    rows = [(i.get("name"), moment(i.get("changed_at"))) for i in items]
-    return table(("NAME", "CHANGED"), rows)
+    rows = [(i.get("name"), moment(i.get("changed_at")), i.get("used")) for i in items]
+    return table(("NAME", "CHANGED", "USED LIVE"), rows)
 
 
 def draw_wishes(document: dict[str, Any]) -> str:

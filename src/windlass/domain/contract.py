@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from windlass.domain.contract_formats import format_fault
 from windlass.domain.contract_patterns import matches_pattern
+from windlass.domain.contract_scopes import Places, scope_problems
 from windlass.domain.contract_strength import has_gap, is_placeholder, weakness
 from windlass.domain.contract_urls import is_misread, named_database, split_address, unencoded_characters
 from windlass.domain.errors import Detail
@@ -28,6 +29,7 @@ class Contract:
     `rules`: declared in windlass.yaml. `asked`: names in the Compose file; of these `required` by `${X:?}`, which may
     be `blankable` (`${X?}`), and `blanks` without a default. `known`: also those of `.env.example`. `used`: by the
     resolved project, None when it was not. `public`: place that ends in browsers -> variables whose value is in it.
+    `places`: where each is used, None when that was not looked for.
     """
 
     rules: Mapping[str, EnvRule] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Contract:
     known: frozenset[str] = frozenset()
     used: frozenset[str] | None = None
     public: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Places | None = None
 
     def kept(self) -> Contract:
         """With every default taken out, for a default is a value."""
@@ -74,7 +77,7 @@ def check_contract(contract: Contract, values: Mapping[str, str], app: str) -> F
             problems += hard
             notes += soft
         notes += _edges(case, name, value)
-    problems += _pairs(case)
+    problems += [*_pairs(case), *scope_problems(contract.rules, contract.places or {})]
     for detail, refuses in _public(case):
         (problems if refuses else notes).append(detail)
     for detail, refuses in _close_names(case):

@@ -79,6 +79,15 @@ class EnvRule(FilePart):
     equals: Names = Field((), description="Variables that must have the very same value.")
     same_as: Names = Field((), description="Variables with the same value, or that name the same database otherwise.")
     to: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field((), description="Also set it in these services.")
+    scope: Literal["build", "run"] | None = Field(
+        None, description="Only for builds, or only for containers. Left out: wherever the Compose file uses it."
+    )
+
+    @model_validator(mode="after")
+    def _is_sent_where_it_may_be(self) -> EnvRule:
+        if self.scope == "build" and self.to:
+            raise ValueError(": `to` sets it in containers, but `scope` says that it is for builds")
+        return self
 
     @model_validator(mode="after")
     def _can_be_generated(self) -> EnvRule:

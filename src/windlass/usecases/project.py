@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from windlass.domain import names
 from windlass.domain.blanks import dangerous_blanks
 from windlass.domain.compose import Model
 from windlass.domain.contract import Contract
+from windlass.domain.contract_scopes import find_places
 from windlass.domain.documents import Document, parse_yaml
 from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 from windlass.domain.manifest import Manifest
@@ -102,11 +103,12 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     model = read_model(resolved.document)
     known = outside.store.consents.all(reading.app)
     wishes = find_wishes(model, str(reading.folder), _foreign(outside, reading.app))
-    contract = with_uses(contract, model, values)
+    written = _uninterpolated(outside, source)
+    contract = replace(with_uses(contract, model, values), places=find_places(written, manifest.env))
     reading.learned(contract)
     broken = check_values(contract, values, reading.app)
     blank = set(resolved.unset) - {d.name for d in broken.problems}
-    unset, blank_notes = dangerous_blanks(_uninterpolated(outside, source, blank), blank)
+    unset, blank_notes = dangerous_blanks(written, blank)
     shown = reading.app.replace("--", "@")
     late = screen_model(model, str(reading.folder), leads_outside)
     tasks = task_problems(model, tasks_of(manifest))
@@ -158,9 +160,7 @@ def _use_env_files(outside: Outside, reading: Reading, screen: Screen) -> bool:
     return any(b"env_file" in (outside.trees.read(reading.folder / path) or b"") for path in screen.files)
 
 
-def _uninterpolated(outside: Outside, source: ComposeSource, unset: Iterable[str]) -> Mapping[str, Any]:
-    if not tuple(unset):
-        return {}
+def _uninterpolated(outside: Outside, source: ComposeSource) -> Mapping[str, Any]:
     return outside.compose.resolve(source, env_files=False, interpolate=False).document
 
 

@@ -8,23 +8,35 @@ from typing import Any
 
 from windlass.domain import names
 from windlass.domain.contract import Contract
+from windlass.domain.contract_scopes import use_of
 from windlass.domain.contract_urls import encode_credentials, has_credentials
 from windlass.domain.errors import Detail, NotFound, WindlassError, refuse
 from windlass.domain.records import App, Deployment
 from windlass.domain.redact import Redactor
 from windlass.ports.outside import Outside
-from windlass.usecases.contracts import check_values, latest_contract
+from windlass.usecases.admission import new_app
+from windlass.usecases.contracts import check_values, latest_contract, live_contract
 from windlass.usecases.generating import missing_values
 
 PRIVATE = "windlass."
 
 
 def list_variables(outside: Outside, app: str, reveal: bool) -> dict[str, Any]:
-    """{"items": [{"name", "value" or null, "changed_at"}]}; values only when asked to reveal them."""
+    """{"items": [{"name", "value" or null, "changed_at", "used"}]}; values only when asked to reveal them.
+
+    `used`: where the live release uses it: build, run, both or nothing; null while that is not known.
+    """
     name = _known(outside, app)
     values = outside.store.variables.all(name) if reveal else {}
+    contract = live_contract(outside, name)
+    places = contract.places if contract is not None else None
     items = [
-        {"name": n, "value": values.get(n), "changed_at": at}
+        {
+            "name": n,
+            "value": values.get(n),
+            "changed_at": at,
+            "used": None if places is None else use_of(places.get(n, ())),
+        }
         for n, at in sorted(outside.store.variables.names(name).items())
     ]
     return {"items": items}
