@@ -12,6 +12,7 @@ from survey.collect import Item
 from survey.stage import Stage, lay_out, placeholders
 from windlass.domain import names
 from windlass.domain.errors import Detail, Failed, Refused, WindlassError
+from windlass.domain.release import Role, Strategy
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource
 from windlass.usecases.binds import local_binds
@@ -45,7 +46,7 @@ class Outcome:
     said: tuple[str, ...] = ()
     services: int = 0
     strategies: dict[str, int] = field(default_factory=dict)
-    dialects: tuple[str, ...] = ()
+    open_routes: int = 0
     stubs: int = 0
 
     @property
@@ -115,6 +116,10 @@ def _judged(project: Project, design: Design, problems: list[Detail], outcome: O
     unplaced = set(project.model.services) - {p.service for p in design.placing.placements}
     missing += [f"{name} is not placed" for name in sorted(unplaced)]
     missing += [f"the route to {r.service} has no port" for r in design.routes if not r.port]
+    if not (design.routes or design.open or problems) and any(
+        p.role is Role.HTTP and p.strategy is not Strategy.JOB for p in design.placing.placements
+    ):
+        missing.append("nothing says what leads to the services that speak HTTP")
     missing += list(_said(_unfounded(problems)))
     ending = Ending.FAILED if missing else Ending.ASKS if problems else Ending.PLANNED
     return replace(
@@ -124,6 +129,7 @@ def _judged(project: Project, design: Design, problems: list[Detail], outcome: O
         said=tuple(missing) or _said(problems),
         services=len(project.model.services),
         strategies=counts,
+        open_routes=len(design.open),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from windlass.adapters.compose import ComposeProgram
 from windlass.adapters.store.store import open_store
@@ -54,21 +55,16 @@ def temporary_world() -> Iterator[tuple[Outside, Path]]:
     with TemporaryDirectory(prefix="windlass-survey-") as name:
         home = Path(name).resolve()
         store = open_store(f"sqlite:///{home / 'windlass.db'}", home / "secret.key")
-        nothing = cast(Any, Nothing())
-        yield (
-            Outside(
-                instance="survey",
-                store=store,
-                engine=nothing,
-                compose=ComposeProgram("unix:///nowhere"),
-                git=nothing,
-                trees=FolderTrees(home),
-                edge=nothing,
-                prober=nothing,
-                machine=nothing,
-                clock=Clock(),
-                pool="10.99.0.0/16",
-            ),
-            home,
-        )
+        nothing = Nothing()
+        needed = (f.name for f in fields(Outside) if f.default is MISSING and f.default_factory is MISSING)
+        parts: dict[str, Any] = dict.fromkeys(needed, nothing)
+        parts |= {
+            "instance": "survey",
+            "store": store,
+            "compose": ComposeProgram("unix:///nowhere"),
+            "trees": FolderTrees(home),
+            "clock": Clock(),
+            "pool": "10.99.0.0/16",
+        }
+        yield Outside(**parts), home
         store.close()

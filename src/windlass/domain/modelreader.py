@@ -178,8 +178,8 @@ def _short_port(text: str) -> Port:
 def _exposed(entries: Iterable[Any]) -> Iterable[int]:
     for entry in entries:
         numbers, _, protocol = str(entry).partition("/")
-        if protocol not in ("", "tcp"):
-            continue
+        if protocol not in ("", "tcp") or not numbers:
+            continue  # what became blank is told elsewhere
         first, _, last = numbers.partition("-")
         yield from range(int(first), min(int(last or first), int(first) + _PORTS_OF_ONE_RANGE) + 1)
 

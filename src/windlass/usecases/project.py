@@ -19,6 +19,7 @@ from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
 from windlass.domain.release import Route
 from windlass.domain.screening import Screen, screen_files, screen_model
+from windlass.domain.sources import MADE_HERE, generated_compose
 from windlass.domain.taskservices import task_problems, tasks_of
 from windlass.domain.wishes import Wish, find_wishes, missing_consents
 from windlass.ports.outside import Outside
@@ -28,6 +29,8 @@ from windlass.usecases.dialects import Spoken, fill_in, translate_project
 
 ENV_FILE = ".env"
 MANIFEST = "windlass.yaml"
+DOCKERFILE = "Dockerfile"
+MADE_NOTE = "there is no Compose file: the project is one service, `app`, made of its Dockerfile or image"
 # In Compose's own order: what is screened must be what Compose reads.
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDE_NAMES = (
@@ -80,9 +83,8 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     manifest = _manifest(outside, reading)
     env = _env_file(outside, reading)
     problems = _env_problems(reading, env)
-    files = reading.compose or manifest.compose or _split(env.get("COMPOSE_FILE", ""))
+    files, made = _files(outside, reading, manifest, env)
     profiles = reading.profiles or manifest.profiles or tuple(_split(env.get("COMPOSE_PROFILES", ""), ","))
-    files = files or _discovered(outside, reading.folder)
     spoken = translate_project(outside, reading.folder, files)
     screen = _screen(outside, reading.folder, files, spoken)
     problems += [*spoken.whole.problems, *screen.problems]
@@ -97,7 +99,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     contract = learn_contract(outside, reading.folder, manifest, source)
     without_files = _resolved(outside, reading, source, contract)
     early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
-    if early:
+    if any(detail.code == "path_outside" for detail in early):
         raise refuse(early)
     resolved = outside.compose.resolve(source) if _use_env_files(outside, reading, screen) else without_files
     model = read_model(resolved.document)
@@ -124,7 +126,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         routes=filled.routes,
         problems=tuple(found),
         warnings=broken.notes,
-        notes=(*notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
+        notes=(*made, *notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
 
 
@@ -215,11 +217,24 @@ def _leads_outside(outside: Outside, folder: Path) -> Callable[[str], bool]:
     return lambda name: outside.trees.leads_outside(folder, name)
 
 
+def _files(
+    outside: Outside, reading: Reading, manifest: Manifest, env: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The Compose files, and a note when the only one was made here."""
+    named = reading.compose or manifest.compose or _split(env.get("COMPOSE_FILE", ""))
+    files = named or _discovered(outside, reading.folder)
+    is_made = (outside.trees.read(reading.folder / files[0]) or b"").startswith(MADE_HERE)
+    return files, (MADE_NOTE,) if is_made else ()
+
+
 def _discovered(outside: Outside, folder: Path) -> tuple[str, ...]:
     first = next((n for n in COMPOSE_NAMES if outside.trees.look(folder / n).exists), "")
+    if not first and outside.trees.look(folder / DOCKERFILE).is_file:
+        outside.trees.put(folder, COMPOSE_NAMES[0], generated_compose(), is_executable=False)
+        return COMPOSE_NAMES[:1]
     if not first:
         raise Refused(
-            "no Compose file in the folder: looked for " + ", ".join(COMPOSE_NAMES),
+            "no Compose file in the folder, and no Dockerfile: looked for " + ", ".join(COMPOSE_NAMES),
             code="compose_missing",
             hint="windlass deploy --compose PATH",
         )
