@@ -7,8 +7,10 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+
+from pathspec import GitIgnoreSpec
 
 from windlass.adapters.tar import TarLimits, unpack_tar
 from windlass.domain.errors import Failed, Refused
@@ -57,10 +59,13 @@ class FolderTrees:
         with writing("the upload"), self._new(into) as folder, upload.open("rb") as archive:
             unpack_tar(archive, folder, self._limits)
 
-    def digest(self, root: Path) -> str:
+    def digest(self, root: Path, globs: Sequence[str] = ()) -> str:
         """SHA-256 over paths, contents, links and executable bits; folders and times do not count."""
-        whole = hashlib.sha256()
+        whole = hashlib.sha256("\0".join(globs).encode("utf-8", "surrogateescape"))
+        watched = GitIgnoreSpec.from_lines(globs).match_file if globs else None
         for path in sorted(_files(root), key=os.fsencode):
+            if watched is not None and not watched(path.relative_to(root)):
+                continue
             whole.update(_digest_of(path, os.fsencode(path.relative_to(root))))
         return whole.hexdigest()
 

@@ -127,6 +127,7 @@ class Manifest(FilePart):
     compose: ComposeFiles = Field((), description="Default: Compose's own discovery.")
     profiles: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     keep_warm: Seconds = Field(0.0, description="How long the old version runs on after a switch.")
+    watch: Names = Field((), description="Only a push that changes one of these files is deployed by itself.")
     clean: bool = Field(False, description="Refuse a Git checkout with changes that are not committed.")
     networks: Mapping[str, Literal["create"]] = Field(
         default_factory=dict, description="External networks that windlass may create."

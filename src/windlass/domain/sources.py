@@ -11,13 +11,15 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from windlass.domain import names
-from windlass.domain.errors import Detail, Refused, Usage, WindlassError, refuse
+from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 
 IMAGE_PREFIX = "image:"
 DEFAULT_BRANCH = "main"
 SHORTEST_POLL_S = 10.0
 LONGEST_POLL_S = 7 * 86400.0
 SKIP_MARKS = ("[skip deploy]", "[deploy skip]")
+
+MADE_HERE = b"# made by windlass: the project has no Compose file of its own"
 
 TOKEN = "git.token"
 KEY = "git.key"
@@ -204,12 +206,4 @@ def asks_to_skip(message: str) -> bool:
 def generated_compose(image: str = "") -> bytes:
     """The Compose file of a project that is an image, or a Dockerfile alone."""
     what = f'    image: "{names.image_ref(image)}"\n' if image else "    build: .\n"
-    return b"services:\n  app:\n" + what.encode()
-
-
-def environment_app(app: str, environment: str) -> str:
-    """`shop` and `staging`: shop@staging. Raises Usage when the app names another environment already."""
-    name, own = names.split_app(app)
-    if environment and own not in (names.PRODUCTION, environment):
-        raise Usage(f"{app} is the environment {own}, not {environment}", code="environment_invalid")
-    return names.app_name(f"{name}@{environment}") if environment else app
+    return MADE_HERE + b"\nservices:\n  app:\n" + what.encode()

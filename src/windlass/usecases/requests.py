@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,16 @@ from windlass.domain.errors import Conflict, NotFound
 from windlass.domain.records import App, Deployment, Job, Release, ReleaseState
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
+from windlass.usecases.fetching import source_of
 from windlass.usecases.flags import FLAGS
 from windlass.usecases.variables import PRIVATE, pack_values
 
 
 @dataclass(frozen=True)
 class DeployRequest:
-    """`source_kind`: upload (a tar at `upload`) or git (`url`, `ref`). `values` belong to this release.
+    """`source_kind`: upload (a tar at `upload`), git (`url`, `ref`), image (`url`), or source: the app's own.
 
+    `values` belong to this release. `own` is told by `completed`. `trigger`: hook or poll, "" for a person's wish.
     `dirty`: the upload is a Git checkout with changes that are not committed. `by`: who asks.
     """
 
@@ -44,17 +46,32 @@ class DeployRequest:
     no_backup: bool = False
     by: str = ""
     skip_checks: tuple[str, ...] = ()
+    own: bool = False
+    trigger: str = ""
+
+
+def completed(outside: Outside, request: DeployRequest) -> DeployRequest:
+    """With what the app's source says, when that is asked for. Raises NotFound source_not_set."""
+    if request.source_kind != "source":
+        return request
+    source = source_of(outside, names.docker_name(names.app_name(request.app)))
+    return replace(
+        request,
+        source_kind=source.kind.value,
+        url=source.url,
+        ref=request.ref or source.branch,
+        compose=request.compose or source.compose,
+        own=True,
+    )
 
 
 def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
     """Queue it. A deployment of the same app that still waits is superseded by this newer one."""
     app = names.docker_name(names.app_name(request.app))
+    request = completed(outside, request)
     for name in request.values:
         names.variable_name(name)
-    if request.source_kind == "git":
-        names.git_url(request.url, allow_file=True)
-        if request.ref:
-            names.git_ref(request.ref)
+    check_origin(request)
     skips = skip_names(request.skip_checks)
     outside.engine.facts()
     now = outside.clock.now()
@@ -70,6 +87,8 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
             "upload": str(request.upload or ""),
             "url": names.without_credentials(request.url) if request.url else "",
             "ref": request.ref,
+            "own": request.own,
+            "trigger": request.trigger,
             "commit": request.commit,
             "compose": list(request.compose),
             "profiles": list(request.profiles),
@@ -84,6 +103,16 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
     held = pack_values({**request.values, **_credentials(request)})
     outside.store.deployments.add(deployment, _job(deployment), held)
     return deployment
+
+
+def check_origin(request: DeployRequest) -> None:
+    """Raises Refused for an address, ref or image that cannot be one."""
+    if request.source_kind == "image":
+        names.image_ref(request.url)
+    elif request.source_kind == "git":
+        names.git_url(request.url, allow_file=True)
+        if request.ref:
+            names.git_ref(request.ref)
 
 
 def request_rollback(outside: Outside, app: str, to: int | None, by: str = "") -> Deployment:

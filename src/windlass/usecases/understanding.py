@@ -2,39 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from windlass.domain.contract import Contract
 from windlass.domain.errors import Refused
 from windlass.domain.records import StepRecord
+from windlass.domain.sources import IMAGE_PREFIX
 from windlass.usecases.binds import local_binds
+from windlass.usecases.concern import commit_facts, keep_commit, leave_out_skipped, leave_out_unconcerned
 from windlass.usecases.contracts import OPTION, pack_contract
+from windlass.usecases.fetching import Wanted, obtain
 from windlass.usecases.flags import dirty_problems, told_flags
 from windlass.usecases.grants import deliveries, secret_files
 from windlass.usecases.preparation import Preparation, cancelled
 from windlass.usecases.project import ENV_FILE, Project, Reading, read_project
 from windlass.usecases.reusing import reuse_problems
-from windlass.usecases.variables import PRIVATE, given_values, held_values, hold_more, keep_made, redactor_of
+from windlass.usecases.variables import (
+    PRIVATE,
+    given_values,
+    held_values,
+    hold_more,
+    keep_made,
+    own_secrets,
+    redactor_of,
+)
 
 
 def fetch_source(prep: Preparation, record: list[StepRecord]) -> None:
     outside, deployment, options = prep.work.outside, prep.deployment, prep.deployment.options
     app = outside.store.apps.get(deployment.app)
-    source = str(options.get("url") or "upload")
+    source = _named(options)
     release = outside.store.releases.add(app.name, outside.clock.now(), source, str(options.get("ref") or ""))
     prep.number = release.number
     outside.store.deployments.update(deployment.id, release=release.number, previous=app.live)
     prep.deployment = outside.store.deployments.get(deployment.id)
     folder = outside.trees.source(app.name, release.number)
-    if options.get("source_kind") == "git":
-        url = held_values(outside, deployment.id).get(PRIVATE + "git.url") or str(options["url"])
-        commit = outside.git.fetch(url, str(options.get("ref") or ""), folder, cancelled=cancelled(prep))
-        sha = commit.sha
-    else:
-        outside.trees.unpack(Path(str(options["upload"])), folder)
-        outside.trees.discard(Path(str(options["upload"])))
-        sha = str(options.get("commit") or "")
-    outside.store.releases.update(app.name, release.number, commit=sha)
+    wanted = Wanted(
+        app=app.name,
+        kind=str(options.get("source_kind") or "upload"),
+        url=held_values(outside, deployment.id).get(PRIVATE + "git.url") or str(options.get("url") or ""),
+        ref=str(options.get("ref") or ""),
+        upload=Path(str(options["upload"])) if options.get("upload") else None,
+        commit=str(options.get("commit") or ""),
+        own=bool(options.get("own")),
+    )
+    commit = obtain(outside, wanted, folder, cancelled(prep))
+    if wanted.upload is not None:
+        outside.trees.discard(wanted.upload)
+    outside.store.releases.update(app.name, release.number, **commit_facts(commit))
+    keep_commit(prep, wanted, commit)
+    leave_out_skipped(prep, commit)
+
+
+def _named(options: Mapping[str, Any]) -> str:
+    """The source in the list of releases."""
+    prefix = IMAGE_PREFIX if options.get("source_kind") == "image" else ""
+    return prefix + str(options["url"]) if options.get("url") else "upload"
 
 
 def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
@@ -54,7 +79,8 @@ def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
     prep.project = read_project(outside, reading)
     hold_more(outside, deployment.id, prep.project.imported)
     keep_made(outside, deployment.app, prep.project.made)
-    prep.journal.redactor = redactor_of(prep.project.values)
+    prep.journal.redactor = redactor_of({**prep.project.values, **own_secrets(outside, deployment.app)})
+    leave_out_unconcerned(prep, folder, prep.project.manifest.watch)
     _keep_wishes(prep, prep.project)
     prep.binds = local_binds(outside, prep.project.model, folder)
     prep.problems += [*prep.project.problems, *dirty_problems(prep.project.manifest, deployment.options)]

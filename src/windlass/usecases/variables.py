@@ -190,6 +190,11 @@ def redactor_of(values: Mapping[str, str]) -> Redactor:
 
 
 def redactor_for(outside: Outside, app: str, deployment: str = "") -> Redactor:
-    """Knows every value of the app's variables and of this deployment."""
+    """Knows every value of the app's variables and of this deployment, and the app's tokens and keys."""
     values = {**outside.store.variables.all(app), **(held_values(outside, deployment) if deployment else {})}
-    return Redactor(values)
+    return Redactor({**values, **own_secrets(outside, app)})
+
+
+def own_secrets(outside: Outside, app: str) -> dict[str, str]:
+    """Tokens and keys by which the app's source is reached, and its hook's: under names that no variable has."""
+    return {PRIVATE + name: value for name, value in outside.store.sources.secrets(app).items()}
