@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -52,7 +53,14 @@ class Case:
     first: Document
     second: Document
     served: bool = True  # no moment without a running server behind the route
+    settings: str = ""  # of the second
 
+
+COMMANDS = """
+checklist: [{name: a, service: web, command: [a]}, {name: b, service: web, command: [b]}]
+test: [{service: web, command: [c]}]
+release: [{service: web, command: [d]}, {service: worker, command: [e]}]
+"""
 
 CASES = {
     "rolling": Case(SHOP, SHOP),
@@ -60,6 +68,7 @@ CASES = {
     "changed-base": Case(SHOP, OTHER_BASE),
     "less-base": Case(OTHER_BASE, SHOP),
     "swapped": Case(SWAPPED, SWAPPED, served=False),
+    "release-commands": Case(CLOCKED, CLOCKED, settings=COMMANDS),
 }
 SPREAD = 8  # moments over the whole run
 AGAIN = (12, 30)  # moments of a second kill, in what the second start does
@@ -137,11 +146,11 @@ def wired(outside: Outside, fuse: Fuse) -> Outside:
     return replace(outside, engine=engine, compose=compose, **parts)
 
 
-def prepare_second(world: World, document: Document) -> Deployment:
+def prepare_second(world: World, case: Case) -> Deployment:
     """A deployment of release 2 whose first four steps are done."""
     store, now = world.store, world.clock.now()
     release = store.releases.add("shop", now, "upload", "")
-    new = snapshot_of(read_model(document), "shop", release.number)
+    new = snapshot_of(read_model(case.second), "shop", release.number, case.settings)
     world.supply(new)
     for part in new.parts.values():
         store.resources.record(Resource("image", part.image, part.image, "shop", 2, "second"))
@@ -219,7 +228,7 @@ def crash(case: Case) -> Iterator[Crash]:
         world.outside = replace(world.outside, clock=world.clock)
         try:
             world.deploy(case.first)
-            yield Crash(case, world, prepare_second(world, case.second))
+            yield Crash(case, world, prepare_second(world, case))
         finally:
             world.store.close()
 
@@ -273,6 +282,7 @@ def promises_broken(made: Crash, end: DeploymentStatus) -> list[str]:
             {n: p.digest for n, p in names.items()},
         ),
         "served": (made.unserved, []),
+        "begun again": ([n for n, count in begun(world).items() if count > 1], []),
     }
     if live == 1:
         networks = {n.name for n in world.engine.networks()}
@@ -282,6 +292,11 @@ def promises_broken(made: Crash, end: DeploymentStatus) -> list[str]:
         found["left images"] = ([i for i in world.engine.images if i.endswith(":r2")], [])
         found["records"] = ([r.ref for r in world.store.resources.of_app("shop", "image") if r.release == 2], [])
     return [f"{name}: {is_}, not {wanted}" for name, (is_, wanted) in found.items() if is_ != wanted]
+
+
+def begun(world: World) -> Counter[str]:
+    """How often each command of windlass.yaml was begun, by its container."""
+    return Counter(e.name for e in world.engine.past if e.action == "start" and "-windlass-" in e.name)
 
 
 def switch(calls: list[str]) -> tuple[int, int]:

@@ -18,12 +18,14 @@ from windlass.adapters.trees import FolderTrees
 from windlass.domain.compose import Model
 from windlass.domain.derivation import Ingredients, derive
 from windlass.domain.imagehints import NO_HINTS
+from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
 from windlass.domain.placement import place
 from windlass.domain.planner import Situation, plan_deployment
 from windlass.domain.probing import probe_for
 from windlass.domain.records import App, Deployment, Job, ReleaseState
 from windlass.domain.release import DeploymentStatus, Role, Route, Snapshot, Strategy, container_name
+from windlass.domain.taskservices import add_tasks, tasks_of, with_images
 from windlass.ports.engine import ImageFacts
 from windlass.ports.machine import PortHolder
 from windlass.ports.outside import Outside
@@ -229,22 +231,22 @@ class World:
         return snapshot
 
 
-def snapshot_of(model: Model, app: str, number: int) -> Snapshot:
+def snapshot_of(model: Model, app: str, number: int, settings: str = "") -> Snapshot:
+    """`settings`: the windlass.yaml, of which the commands count."""
+    tasks = tasks_of(parse_manifest(settings))
     placements = {p.service: p for p in place(model, {}, {}).placements}
     probes = {n: probe_for(s, None, NO_HINTS, placements[n].role) for n, s in model.services.items()}
     front = next(n for n, p in placements.items() if p.role is Role.HTTP)
-    made = derive(
-        Ingredients(
-            app=app,
-            number=number,
-            model=model,
-            placements=placements,
-            probes=probes,
-            images={n: f"sha256:{n}" for n in model.services},
-            routes=(Route("", front, 8000),),
-        )
+    given = Ingredients(
+        app=app,
+        number=number,
+        model=model,
+        placements=placements,
+        probes=probes,
+        images={n: f"sha256:{n}" for n in with_images(model, tasks).services},
+        routes=(Route("", front, 8000),),
     )
-    return replace(made, bake_s=0.0)
+    return replace(derive(add_tasks(given, tasks)), bake_s=0.0)
 
 
 def make_world(folder: Path) -> World:
