@@ -14,7 +14,7 @@ from windlass.domain.contract import Contract, Findings
 from windlass.domain.errors import Detail, NotFound, Refused
 from windlass.domain.manifestfile import parse_manifest
 from windlass.ports.outside import Outside
-from windlass.usecases import variables
+from windlass.usecases import variablehistory, variables
 from windlass.usecases.contracts import OPTION, latest_contract, pack_contract, with_contract
 from windlass.usecases.generating import missing_values
 from windlass.usecases.project import Project, Reading, read_project
@@ -207,14 +207,14 @@ def test_diff_of_two_releases(world: World) -> None:
         world.deploy()
         known = load_kept(world.outside, "shop", number)
         save_kept(world.outside, replace(known, snapshot=replace(known.snapshot, variables=values)))
-    hidden = variables.diff_variables(world.outside, "shop", 1, 2, reveal=False)
+    hidden = variablehistory.diff_variables(world.outside, "shop", 1, 2, reveal=False)
     assert [(i["name"], i["change"]) for i in hidden["items"]] == [
         ("A", "removed"), ("B", "same"), ("C", "changed"), ("D", "added"),
     ]  # fmt: skip
     assert {i[side] for i in hidden["items"] for side in ("before", "after")} == {None}
-    shown = variables.diff_variables(world.outside, "shop", 1, 2, reveal=True)
+    shown = variablehistory.diff_variables(world.outside, "shop", 1, 2, reveal=True)
     assert [(i["before"], i["after"]) for i in shown["items"]] == [("1", None), ("2", "2"), ("3", "4"), (None, "5")]
     world.deploy()
     with pytest.raises(NotFound) as refusal:
-        variables.diff_variables(world.outside, "shop", 2, 3, reveal=False)
+        variablehistory.diff_variables(world.outside, "shop", 2, 3, reveal=False)
     assert refusal.value.code == "variables_not_kept"

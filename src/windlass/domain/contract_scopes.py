@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from windlass.domain.compose import Model
 from windlass.domain.errors import Detail
 from windlass.domain.manifest import EnvRule
 
@@ -41,10 +42,10 @@ _IN_CONTAINER = frozenset(
 _Path = tuple[str, ...]
 
 
-def find_places(document: Mapping[str, Any], rules: Mapping[str, EnvRule]) -> Places:
-    """Variable -> where it is used. `document`: the merged Compose file, its `${…}` as written."""
+def find_places(document: Mapping[str, Any], rules: Mapping[str, EnvRule], model: Model) -> Places:
+    """Variable -> where it is used. `document`: the merged Compose file, its `${…}` as written; `model`: resolved."""
     found: dict[str, list[Place]] = {}
-    for name, place in (*_uses(document), *_sent(rules)):
+    for name, place in (*_uses(document), *_sent(rules), *_filled(document, model)):
         known = found.setdefault(name, [])
         if place not in known and len(known) < PLACES_OF_ONE:
             known.append(place)
@@ -159,6 +160,20 @@ def _sent(rules: Mapping[str, EnvRule]) -> Iterator[tuple[str, Place]]:
     for name, rule in rules.items():
         for service in rule.to:
             yield name, Place(Kind.CONTAINER, f"services.{service}.environment.{name}")
+
+
+def _filled(document: Mapping[str, Any], model: Model) -> Iterator[tuple[str, Place]]:
+    """Build arguments without a value: Compose fills them with the variable of that name, or leaves them out."""
+    services = document.get("services") or {}
+    for name, service in model.services.items():
+        raw = (services.get(name) or {}).get("build")
+        written = raw.get("args") if isinstance(raw, Mapping) else None
+        for argument in _names((service.build or {}).get("args")) - _names(written):
+            yield argument, Place(Kind.ARGUMENT, f"services.{name}.build.args.{argument}")
+
+
+def _names(values: Any) -> set[str]:
+    return {str(entry).partition("=")[0] for entry in values or ()}
 
 
 def _named(text: str, place: Place) -> Iterator[tuple[str, Place]]:

@@ -106,7 +106,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     known = outside.store.consents.all(reading.app)
     wishes = find_wishes(model, str(reading.folder), _foreign(outside, reading.app))
     written = _uninterpolated(outside, source)
-    contract = replace(with_uses(contract, model, values), places=find_places(written, manifest.env))
+    contract = replace(with_uses(contract, model, values), places=find_places(written, manifest.env, model))
     reading.learned(contract)
     broken = check_values(contract, values, reading.app)
     blank = set(resolved.unset) - {d.name for d in broken.problems}
