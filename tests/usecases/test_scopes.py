@@ -76,6 +76,34 @@ def test_only_what_is_active_counts(world: World, folder: Path) -> None:
     assert ("scope_build", "API_KEY", True) in found
 
 
+LIMITS = """\
+services:
+  web:
+    image: nginx
+    ulimits: {nofile: "${LIMIT:-1000}"}
+    environment: [PASSED, "DB_PASSWORD=${NEVER_SET}"]
+  db: {image: nginx, environment: {KEY: "${API_KEY}"}}
+"""
+MORE = 'services: {db: {environment: {Q: "${QUEUE}"}}}\n'
+
+
+def test_what_compose_cannot_merge_without_values_is_read_as_it_stands(world: World, folder: Path) -> None:
+    """A limit that is a variable: deployed all the same, and a blank password is refused still."""
+    (folder / "compose.yaml").write_text(LIMITS)
+    (folder / "compose.override.yaml").write_text(MORE)
+    learned: list[Contract] = []
+    project = read(world, folder, learned)
+    assert [(d.code, "NEVER_SET" in d.message) for d in project.problems] == [("variable_unset", True)]
+    places = learned[-1].places or {}
+    assert {n: [p.where for p in places[n]] for n in ("LIMIT", "PASSED", "API_KEY", "QUEUE", "NEVER_SET")} == {
+        "LIMIT": ["services.web.ulimits.nofile"],
+        "PASSED": ["services.web.environment.PASSED"],
+        "API_KEY": ["services.db.environment.KEY"],
+        "QUEUE": ["services.db.environment.Q"],
+        "NEVER_SET": ["services.web.environment.DB_PASSWORD"],
+    }
+
+
 def test_a_contract_of_an_older_version_says_nothing(world: World) -> None:
     set_variables(world.outside, "shop", VALUES)
     world.deploy()

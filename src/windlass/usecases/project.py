@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from windlass.domain import names
 from windlass.domain.blanks import dangerous_blanks
@@ -26,6 +25,7 @@ from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource, Resolved
 from windlass.usecases.contracts import check_values, learn_contract, told, with_contract, with_uses
 from windlass.usecases.dialects import Spoken, fill_in, translate_project
+from windlass.usecases.written import written_project
 
 ENV_FILE = ".env"
 MANIFEST = "windlass.yaml"
@@ -105,7 +105,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     model = read_model(resolved.document)
     known = outside.store.consents.all(reading.app)
     wishes = find_wishes(model, str(reading.folder), _foreign(outside, reading.app))
-    written = _uninterpolated(outside, source)
+    written = written_project(outside, source)
     contract = replace(with_uses(contract, model, values), places=find_places(written, manifest.env, model))
     reading.learned(contract)
     broken = check_values(contract, values, reading.app)
@@ -160,10 +160,6 @@ def _not_yet(manifest: Manifest) -> tuple[str, ...]:
 def _use_env_files(outside: Outside, reading: Reading, screen: Screen) -> bool:
     """What Compose prints without reading them does not tell, so the files themselves are asked."""
     return any(b"env_file" in (outside.trees.read(reading.folder / path) or b"") for path in screen.files)
-
-
-def _uninterpolated(outside: Outside, source: ComposeSource) -> Mapping[str, Any]:
-    return outside.compose.resolve(source, env_files=False, interpolate=False).document
 
 
 def _manifest(outside: Outside, reading: Reading) -> Manifest:
