@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,14 +78,18 @@ def fill_in(outside: Outside, app: str, spoken: Spoken, given: Mapping[str, str]
     host = default_host(app, outside.domain)
     places = find_places(whole.routes, whole.magic, {**own, **given}, host, whole.port_hint)
     made = make_secrets(whole.magic, given, outside.clock.now())
-    notes = (
-        [f"Coolify's dialect: made once and kept as variables of the app: {', '.join(sorted(made))}"] if made else []
-    )
-    if places.values:
-        listed = ", ".join(f"{n}={v}" for n, v in sorted(places.values.items()) if n not in given)
-        notes += [f"Coolify's dialect: from the routes: {listed}"] if listed else []
+    addresses = with_port(places.values, outside.http_port)
     routes = find_routes(whole.routes, places, whole.port_hint)
-    return Filled(with_port(places.values, outside.http_port), made, routes, tuple(notes))
+    notes = (*whole.notes, *_told(addresses, made, given))
+    return Filled({**whole.defaults, **addresses}, made, routes, notes)
+
+
+def _told(addresses: Mapping[str, str], made: Mapping[str, str], given: Mapping[str, str]) -> Iterator[str]:
+    if made:
+        yield f"Coolify's dialect: made once and kept as variables of the app: {', '.join(sorted(made))}"
+    listed = ", ".join(f"{name}={value}" for name, value in sorted(addresses.items()) if name not in given)
+    if listed:
+        yield f"Coolify's dialect: by the routes: {listed}"
 
 
 def _read(outside: Outside, folder: Path, files: Sequence[str]) -> dict[str, tuple[Document, str]]:
