@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from windlass.domain.errors import Failed, NotAllowed, OutOfReach, Refused, Usag
 from windlass.domain.names import cidr
 from windlass.settings import Settings
 from windlass.wire import error_from
+from windlass.wire.people import TokenBody
 
 API_WAIT_S = 30.0
 EDGE_WAIT_S = 180.0
@@ -34,11 +34,11 @@ def up(options: UpOptions, say: Say) -> dict[str, Any]:
     wanted = _wanted(options)
     locks = locks_of(wanted)
     with daemon.held(locks.starting, API_WAIT_S):
-        token = _new_token(wanted)
         if options.systemd or not _is_current(wanted, locks):
             _replace(wanted, locks, options.systemd)
         _wait_for_api(wanted, locks)
-    return _wait_for_edge(wanted, say) | {"token": token}
+    welcome = _welcome(wanted)
+    return _wait_for_edge(wanted, say) | welcome
 
 
 def down(known: Settings, stop_edge: Callable[[], None] | None, say: Say) -> dict[str, Any]:
@@ -72,9 +72,11 @@ def _wanted(options: UpOptions) -> Settings:
         https_port=options.https_port or found.https_port,
         listen=found.listen if options.listen is None else options.listen,
         pool=found.pool if options.pool is None else cidr(options.pool),
+        tls_cert=found.tls_cert if options.tls_cert is None else _absolute(options.tls_cert),
+        tls_key=found.tls_key if options.tls_key is None else _absolute(options.tls_key),
     )
     if wanted.listen:
-        _check_listen(wanted.listen)
+        _check_listen(wanted)
     try:
         return settings.save(wanted)
     except OSError as error:
@@ -83,40 +85,75 @@ def _wanted(options: UpOptions) -> Settings:
         ) from error
 
 
-def _check_listen(address: str) -> None:
+def _absolute(file: str) -> str:
+    """An empty word stays one: it takes the certificate away."""
+    return str(Path(file).absolute()) if file else ""
 
-    host, colon, port = address.rpartition(":")
+
+def _check_listen(wanted: Settings) -> None:
+    host, colon, port = wanted.listen.rpartition(":")
     if not colon or not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise Usage(f"--listen {address}: is not HOST:PORT", hint="windlass up --listen 127.0.0.1:9000")
-    if not is_loopback(host.strip("[]")):
+        raise Usage(f"--listen {wanted.listen}: is not HOST:PORT", hint="windlass up --listen 127.0.0.1:9000")
+    if bool(wanted.tls_cert) != bool(wanted.tls_key):
+        raise Usage("--tls-cert and --tls-key belong together", hint="windlass up --tls-cert FILE --tls-key FILE")
+    if wanted.tls_cert:
+        check_certificate(wanted.tls_cert, wanted.tls_key)
+    elif not is_loopback(host.strip("[]")):
         raise Refused(
-            f"--listen {address}: off this machine the API is served with TLS only, and there is no certificate yet",
+            f"--listen {wanted.listen}: off this machine the API is served with TLS only",
             code="tls_required",
-            hint=f"windlass up --listen 127.0.0.1:{port}, and reach it through an SSH tunnel",
+            hint=f"give a certificate with --tls-cert and --tls-key; or --listen 127.0.0.1:{port} and an SSH tunnel",
         )
 
 
-def _new_token(wanted: Settings) -> str | None:
-    """The API's first token, shown once; only its hash is kept. None when there is one already, or none is needed."""
+def check_certificate(certificate: str, key: str) -> None:
+    """Raises Refused tls_invalid for files that cannot be read, or that do not belong together."""
+    import ssl
 
-    file = wanted.home / "api.token"
-    if not wanted.listen or file.exists():
-        return None
-    token = secrets.token_urlsafe(32)
-    temporary = file.with_suffix(".new")
-    temporary.touch(0o600)
-    temporary.write_text(hashlib.sha256(token.encode()).hexdigest() + "\n")
-    temporary.replace(file)
-    return token
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"the certificate {certificate} and its key {key} cannot be used: {error}",
+            code="tls_invalid",
+            hint="give the whole chain in PEM, and its private key without a password",
+        ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
+
+
+def _welcome(wanted: Settings) -> dict[str, Any]:
+    """What lets the first person in over TCP, each shown once: a link for the first admin, and a first token."""
+    if not wanted.listen:
+        return {"token": None, "setup": None}
+    client = Client(Target(wanted.home, wanted.socket))
+    link = client.call("POST", ("users", "first"))["link"]
+    if link is None:
+        return {"token": None, "setup": None}
+    known = client.get("tokens")["items"]
+    made = None if known else client.call("POST", ("tokens",), TokenBody("first", ["all"]).as_dict())["token"]
+    return {"token": made, "setup": wanted.url + link}
 
 
 def identity_of(known: Settings) -> str:
     """Changes when a running control plane has to be replaced."""
-    token = known.home / "api.token"
-    facts = {k: str(v) for k, v in asdict(known).items()} | {"version": __version__, "python": sys.executable}
+    facts: dict[str, Any] = {k: str(v) for k, v in asdict(known).items()} | {
+        "version": __version__,
+        "python": sys.executable,
+    }
     facts["code"] = str(max(file.stat().st_mtime_ns for file in Path(__file__).parent.rglob("*.py")))
-    kept = token.read_text() if token.exists() else ""
-    return hashlib.sha256((json.dumps(facts, sort_keys=True) + kept).encode()).hexdigest()[:16]
+    facts["certificate"] = [_changed_at(file) for file in (known.tls_cert, known.tls_key) if file]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _changed_at(file: str) -> int:
+    """A renewed certificate is taken up by the next `up`."""
+    try:
+        return Path(file).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _is_current(wanted: Settings, locks: Locks) -> bool:

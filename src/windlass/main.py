@@ -161,9 +161,11 @@ class ControlPlane:
             store.close()
             os.execv(sys.executable, sys.orig_argv)  # a migration's tools stay in memory: begin anew without them
         outside = build_outside(known, store)
+        _adopt_token(known, outside)
         open_log(known.log_file, LogRedaction(outside))
-        options = WebOptions(_token_hash(known), known.upload_limit, self.describe)
-        serving = Serving(build_app(outside, options), Listeners(known.socket, known.listen))
+        options = WebOptions(known.upload_limit, self.describe)
+        listeners = Listeners(known.socket, known.listen, known.tls_cert, known.tls_key)
+        serving = Serving(build_app(outside, options), listeners)
         worker = _build_worker(outside)
         serving.run(lambda: self._go(outside, worker))
         self._stopping.set()
@@ -221,6 +223,7 @@ class ControlPlane:
             "started_at": self._started_at,
             "identity": self._identity,
             "listen": known.listen,
+            "url": known.url,
             "edge": self._edge,
         }
 
@@ -263,6 +266,11 @@ class LogRedaction:
         return {f"{a.name}_{n}": v for a in store.apps.all() for n, v in store.variables.all(a.name).items()}
 
 
-def _token_hash(known: Settings) -> str:
+def _adopt_token(known: Settings, outside: Outside) -> None:
+    """Earlier versions kept the only token's hash in a file."""
+    from windlass.usecases.tokens import adopt_token
+
     file = known.home / "api.token"
-    return file.read_text().strip() if file.exists() else ""
+    if file.exists():
+        adopt_token(outside, file.read_text().strip())
+        file.unlink()

@@ -23,6 +23,8 @@ class Settings:
     docker_host: str = "unix:///var/run/docker.sock"
     database_url: str = ""
     upload_limit: int = 1 << 30
+    tls_cert: str = ""  # PEM files of the API's own certificate, "" for none
+    tls_key: str = ""
 
     @property
     def socket(self) -> Path:
@@ -31,6 +33,11 @@ class Settings:
         if len(str(inside)) < 100:
             return inside
         return Path("/run") / f"windlass-{self.instance}.sock"
+
+    @property
+    def url(self) -> str:
+        """Of the API on TCP; "" when it is not served there."""
+        return f"{'https' if self.tls_cert else 'http'}://{self.listen}" if self.listen else ""
 
     @property
     def pid_file(self) -> Path:

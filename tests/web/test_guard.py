@@ -1,6 +1,5 @@
-"""On TCP nothing is let in without a token but what is open; whoever has the socket file is the owner."""
+"""Nobody passes whom windlass does not know; every route × every role is as the table in the docs says."""
 
-import hashlib
 import re
 import stat
 from collections.abc import Callable
@@ -9,79 +8,154 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from tests.web.people import HTTP, Town
 
-from windlass.web.guard import OPEN_PATHS, Guard
+from windlass.domain.records import Deployment
+from windlass.domain.release import DeploymentStatus
+from windlass.domain.rights import Permission
+from windlass.ports.outside import Outside
+from windlass.web.needs import needs
 from windlass.web.options import WebOptions
-from windlass.web.server import build_app
+from windlass.web.rightstable import ADMIN, STRANGER, callers, lets_in, rights_document
+from windlass.web.routing import guarded_router, routes_of
+from windlass.web.server import ROUTERS, build_app
 from windlass.web.serving import Listeners, bind_unix
 
-TOKEN = "a-token"
-HASH = hashlib.sha256(TOKEN.encode()).hexdigest()
+DOCUMENT = Path(__file__).parents[2] / "docs" / "rights.md"
+NAMES = {"app": "ghost", "id": "d1", "project": "default", "user": "ghost", "secret": "x"}
 
-
-def routes(app: FastAPI) -> list[tuple[str, str]]:
-    """Every method of every path, as the OpenAPI document tells them; and a path that is not there."""
-    paths = app.openapi()["paths"]
-    found = [(method.upper(), re.sub(r"\{\w+\}", "shop", path)) for path, verbs in paths.items() for method in verbs]
-    assert len(found) > 25
-    return [*found, ("GET", "/api/openapi.json"), ("GET", "/api/v1/nothing"), ("GET", "/"), ("GET", "/metrics")]
+ROUTES = [
+    pytest.param(method, prefix + route.path, route.need, id=f"{method} {prefix}{route.path}")
+    for prefix, router in ROUTERS
+    for route in routes_of(router)
+    for method in sorted(route.methods or ())
+]
 
 
 @pytest.fixture
-def guarded(app: FastAPI) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(Guard(app, HASH)), base_url="http://windlass")
+def town(app: FastAPI, outside: Outside, deployment: Deployment) -> Town:
+    """With an app `shop` in the default project, whose deployment d1 has ended."""
+    outside.store.deployments.finish(deployment.id, DeploymentStatus.FAILED, 1.0, None)
+    return Town(app, outside).settle()
+
+
+def path_of(template: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda m: NAMES.get(m.group(1), "x"), template)
+
+
+def test_the_document_is_what_the_code_says() -> None:
+    words = "docs/rights.md differs from the code: python -m windlass.web.rightstable > docs/rights.md"
+    assert DOCUMENT.read_text() == rights_document(ROUTERS), words
+
+
+def test_every_route_of_the_application_is_in_the_table(app: FastAPI) -> None:
+    served = {(method.upper(), path) for path, verbs in app.openapi()["paths"].items() for method in verbs}
+    assert served == {(param.values[0], param.values[1]) for param in ROUTES}
+    assert len(served) > 60
+
+
+@pytest.mark.parametrize(("method", "template", "need"), ROUTES)
+def test_every_role_is_let_in_or_refused_as_the_table_says(town: Town, method: str, template: str, need: Any) -> None:
+    answers = {}
+    for who in callers():
+        name = "" if who == STRANGER else who
+        answers[who] = town.ask(method, path_of(template), name).status_code
+    refused = {who for who, status in answers.items() if status in (401, 403)}
+    assert refused == {who for who, caller in callers().items() if not lets_in(need, caller)}, answers
+    if STRANGER in refused:
+        assert answers[STRANGER] == 401
+
+
+ON_SOMETHING = [p for p in ROUTES if p.values[2].permission is not None and "{" in p.values[1]]
+
+
+@pytest.mark.parametrize(("method", "template", "need"), ON_SOMETHING)
+def test_an_owner_of_another_project_has_no_right_here(town: Town, method: str, template: str, need: Any) -> None:
+    """Neither on what is there nor on what is not, and is told the same for both."""
+    answers = [town.ask(method, re.sub(r"\{\w+\}", name, template), "foreign") for name in ("shop", "d1", "default")]
+    assert {a.status_code for a in answers} == {403}
 
 
 CREDENTIALS = [
     pytest.param({}, id="none"),
     pytest.param({"Authorization": "Bearer wrong"}, id="wrong"),
     pytest.param({"Authorization": "Bearer "}, id="empty"),
-    pytest.param({"Authorization": f"Basic {TOKEN}"}, id="scheme"),
-    pytest.param({"Authorization": HASH}, id="hash"),
-    pytest.param({"Cookie": f"token={TOKEN}"}, id="cookie"),
+    pytest.param({"Authorization": "Basic {token}"}, id="scheme"),
+    pytest.param({"Authorization": "{hash}"}, id="hash"),
+    pytest.param({"Authorization": "Bearer {hash}"}, id="stolen row"),
+    pytest.param({"Cookie": "windlass={token}"}, id="token as cookie"),
+    pytest.param({"Cookie": "windlass={hash}"}, id="hash as cookie"),
+    pytest.param({"Authorization": "Bearer wrong", "Cookie": "windlass={session}"}, id="wrong token beside a session"),
     pytest.param({"X-Forwarded-For": "127.0.0.1"}, id="forwarded"),
 ]
 
 
 @pytest.mark.parametrize("headers", CREDENTIALS)
-def test_every_route_refuses_a_stranger(app: FastAPI, guarded: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+def test_what_is_no_token_lets_nobody_in(town: Town, headers: dict[str, str]) -> None:
+    from windlass.domain.credentials import hash_secret
+    from windlass.domain.people import Session
+
+    now = town.outside.clock.now()
+    town.outside.store.sessions.add(Session(hash_secret("cookie"), "admin", now, now + 60, now))
+    token = town.tokens["admin"]
+    known = {"token": token, "hash": hash_secret(token), "session": "cookie"}
+    shown = {name: value.format(**known) for name, value in headers.items()}
+    for path in ("/api/v1/apps", "/api/v1/nothing", "/", "/metrics", "/api/v1/apps/shop"):
+        assert town.send("GET", path, shown).status_code == 401, path
+
+
+def test_two_authorization_headers_are_none(town: Town) -> None:
+    value = f"Bearer {town.tokens['admin']}"
+    assert town.send("GET", "/api/v1/apps", {"Authorization": value}).status_code == 200
     import asyncio
 
-    async def ask() -> dict[tuple[str, str], int]:
-        async with guarded:
-            return {(m, p): (await guarded.request(m, p, headers=headers)).status_code for m, p in routes(app)}
+    from windlass.web.guard import Guard
 
-    answers = asyncio.run(ask())
-    let_in = {path for (_, path), status in answers.items() if status not in (401, 403)}
-    assert let_in == OPEN_PATHS
-    assert all(answers["GET", path] == 200 for path in OPEN_PATHS)
+    async def twice() -> int:
+        guard = Guard(town.app, town.app.state.authentication)
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(guard), base_url=HTTP) as client:
+            return (await client.get("/api/v1/apps", headers=[("Authorization", value)] * 2)).status_code
+
+    assert asyncio.run(twice()) == 401
 
 
-def test_two_authorization_headers_are_none(app: FastAPI, guarded: httpx2.AsyncClient) -> None:
+def test_without_a_guard_nobody_is_let_in(app: FastAPI) -> None:
+    """Whatever way a request came: the route itself does not know its caller."""
     import asyncio
 
     async def ask() -> int:
-        headers = [("Authorization", f"Bearer {TOKEN}"), ("Authorization", f"Bearer {TOKEN}")]
-        async with guarded:
-            return (await guarded.get("/api/v1/apps", headers=headers)).status_code
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=HTTP) as client:
+            return (await client.get("/api/v1/apps")).status_code
 
     assert asyncio.run(ask()) == 401
 
 
-def test_no_token_known_means_nobody_is_let_in(app: FastAPI) -> None:
-    import asyncio
+def test_a_route_that_does_not_say_what_it_needs_cannot_be_registered() -> None:
+    router = guarded_router("x")
+    with pytest.raises(TypeError, match="does not say"):
 
-    async def ask(headers: dict[str, str]) -> int:
-        transport = httpx2.ASGITransport(Guard(app, ""))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://windlass") as client:
-            return (await client.get("/api/v1/apps", headers=headers)).status_code
+        @router.get("/x")
+        def silent() -> None: ...
 
-    assert [asyncio.run(ask(h)) for h in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer x"})] == [401] * 3
+    with pytest.raises(TypeError, match="audit log"):
+
+        @router.post("/x")
+        @needs(Permission.APP_READ)
+        def nameless() -> None: ...
+
+    plain = APIRouter()
+
+    @plain.get("/y")
+    def unguarded() -> None: ...
+
+    with pytest.raises(TypeError, match="without a guard"):
+        routes_of(plain)
 
 
-def test_socket_is_the_owners_and_tcp_needs_the_token(outside: Any, serve: Callable[..., Any], tmp_path: Path) -> None:
-    app = build_app(outside, WebOptions(token_hash=HASH))
+def test_socket_is_the_owners_and_tcp_needs_a_token(outside: Any, serve: Callable[..., Any], tmp_path: Path) -> None:
+    app = build_app(outside, WebOptions())
+    token = Town(app, outside).token("", "all")
     socket = tmp_path / "api.sock"
     with serve(app, Listeners(socket, "127.0.0.1:0")) as served:
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600
@@ -90,10 +164,11 @@ def test_socket_is_the_owners_and_tcp_needs_the_token(outside: Any, serve: Calla
         with over_unix, httpx2.Client(base_url=f"http://127.0.0.1:{port}") as over_tcp:
             assert over_unix.get("/api/v1/apps").status_code == 200
             assert over_tcp.get("/api/v1/apps").status_code == 401
-            answer = over_tcp.get("/api/v1/apps", headers={"Authorization": f"Bearer {TOKEN}"})
+            answer = over_tcp.get("/api/v1/apps", headers={"Authorization": f"Bearer {token}"})
             assert (answer.status_code, answer.json()) == (200, {"items": []})
             refused = over_tcp.get("/api/v1/apps").json()
             assert refused["error"]["code"] == "unauthenticated"
+            assert over_tcp.get("/api/openapi.json").status_code == 200
 
 
 def test_socket_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
@@ -107,16 +182,8 @@ def test_socket_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["file:///srv/x.git", "/srv/x.git"])
 @pytest.mark.parametrize("verb", ["deployments", "plan"])
-def test_a_local_repository_is_not_for_those_who_come_by_tcp(app: FastAPI, url: str, verb: str) -> None:
-    import asyncio
-
-    async def ask() -> httpx2.Response:
-        transport = httpx2.ASGITransport(Guard(app, HASH))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://windlass") as client:
-            body = {"source_kind": "git", "url": url}
-            path = f"/api/v1/apps/shop/{verb}"
-            return await client.post(path, json=body, headers={"Authorization": f"Bearer {TOKEN}"})
-
-    answer = asyncio.run(ask())
+def test_a_local_repository_is_not_for_those_who_come_by_tcp(town: Town, url: str, verb: str) -> None:
+    body = {"source_kind": "git", "url": url}
+    answer = town.ask("POST", f"/api/v1/apps/shop/{verb}", ADMIN, json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "git_url_invalid")
     assert [d["code"] for d in answer.json()["error"]["details"]] == ["git_url_invalid"]

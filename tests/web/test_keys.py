@@ -19,7 +19,7 @@ def test_status_and_rotation(served: Any, store: SqlStore) -> None:
         after = api.get("/api/v1/key").json()
         with store.keys.alone():
             refused = api.post("/api/v1/key/rotate")
-    assert answer == {"key": after["key"], "before": before["key"], "resealed": 2, "resumed": False}
+    assert answer == {"key": after["key"], "before": before["key"], "resealed": 3, "resumed": False}
     assert after["key"] != before["key"]
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "rotation_running")
     assert store.variables.all("shop") == {"A": "1", "B": "2"}

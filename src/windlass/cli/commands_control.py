@@ -21,7 +21,9 @@ _PORT = click.IntRange(1, 65535)
 @_HOME
 @click.option("--http", "http_port", type=_PORT, metavar="PORT", help="Port of the edge for HTTP (80).")
 @click.option("--https", "https_port", type=_PORT, metavar="PORT", help="Port of the edge for HTTPS (443).")
-@click.option("--listen", metavar="ADDR", help="Serve the API on this host:port too, with a token.")
+@click.option("--listen", metavar="ADDR", help="Serve the API on this host:port too, for who has a token or logs in.")
+@click.option("--tls-cert", metavar="FILE", help="The API's certificate; off this machine it is served with one only.")
+@click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @click.option("--pool", metavar="CIDR", help="Addresses that the apps' networks are made of.")
 @click.option("--systemd", is_flag=True, help="Let systemd start it, now and after a reboot.")
 @json_option
@@ -80,9 +82,11 @@ def _draw_up(document: dict[str, Any]) -> str:
         f"  edge     HTTP on port {edge.get('http_port', '')}",
     ]
     if document.get("listen"):
-        lines.append(f"  api      http://{line_of(document['listen'])}")
+        lines.append(f"  api      {line_of(document.get('url') or document['listen'])}")
     if document.get("token"):
         lines.append(f"  token    {line_of(document['token'])}  (shown only now)")
+    if document.get("setup"):
+        lines.append(f"  set-up   {line_of(document['setup'])}  (makes the first admin; good for an hour)")
     if edge.get("error"):
         lines.append(tell_error_document(edge["error"]))
     return "\n".join(lines)

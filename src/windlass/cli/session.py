@@ -28,6 +28,8 @@ class UpOptions:
     listen: str | None = None
     pool: str | None = None
     systemd: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
 
 class Launcher(Protocol):

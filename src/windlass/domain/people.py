@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from windlass.domain.errors import Usage
 from windlass.domain.rights import Role
+
+_NAME = re.compile(r"[a-z][a-z0-9._-]{0,39}")
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@/-]{0,59}")
+NOBODY = ("owner", "hook")  # actors in the audit log that are no users
 
 
 @dataclass(frozen=True)
@@ -92,3 +99,33 @@ class SecondFactor:
     secret: bytes
     step: int
     confirmed: bool
+
+
+def user_name(text: str) -> str:
+    """Raises Usage user_name_invalid."""
+    if not _NAME.fullmatch(text) or text in NOBODY:
+        raise Usage(
+            f"{text[:80]!r} cannot be the name of a user: a small letter, then small letters, digits, '.', '_' and '-',"
+            f" at most 40, and not {' or '.join(NOBODY)}",
+            code="user_name_invalid",
+        )
+    return text
+
+
+def project_name(text: str) -> str:
+    """Raises Usage project_name_invalid."""
+    if not _PROJECT.fullmatch(text):
+        raise Usage(
+            f"{text[:80]!r} cannot be the name of a project: a small letter, then small letters, digits and '-',"
+            " at most 40",
+            code="project_name_invalid",
+        )
+    return text
+
+
+def token_name(text: str) -> str:
+    """Raises Usage token_name_invalid."""
+    if not _TOKEN_NAME.fullmatch(text):
+        words = f"{text[:80]!r} cannot be the name of a token: letters, digits, spaces and ._@/-, at most 60"
+        raise Usage(words, code="token_name_invalid")
+    return text

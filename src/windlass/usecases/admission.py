@@ -55,6 +55,11 @@ def project_of(outside: Outside, app: str) -> str:
     return known.project if known else DEFAULT_PROJECT
 
 
+def new_app(outside: Outside, name: str) -> App:
+    """An app as it begins, in the project of the other environments of its name; `name` as in the store."""
+    return App(name=name, created_at=outside.clock.now(), project=project_of(outside, name))
+
+
 def _may_on_app(outside: Outside, caller: Caller, permission: Permission, place: Place) -> bool:
     name = _app_at(outside, place)
     if not name:

@@ -14,6 +14,7 @@ from windlass.domain.errors import Conflict, NotFound
 from windlass.domain.records import App, Deployment, Job, Release, ReleaseState
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
+from windlass.usecases.admission import new_app
 from windlass.usecases.fetching import source_of
 from windlass.usecases.flags import FLAGS
 from windlass.usecases.variables import PRIVATE, pack_values
@@ -170,7 +171,7 @@ def _credentials(request: DeployRequest) -> dict[str, str]:
 def _ensure_app(outside: Outside, name: str, now: float) -> None:
     known = outside.store.apps.find(name)
     if known is None:
-        outside.store.apps.add(App(name=name, created_at=now))
+        outside.store.apps.add(new_app(outside, name))
     elif known.removing:
         raise Conflict(f"{name} is being removed", code="removing", hint=f"windlass status {name}")
 

@@ -11,7 +11,7 @@ from windlass.domain.contract import Contract
 from windlass.domain.contract_scopes import use_of
 from windlass.domain.contract_urls import encode_credentials, has_credentials
 from windlass.domain.errors import Detail, NotFound, WindlassError, refuse
-from windlass.domain.records import App, Deployment
+from windlass.domain.records import Deployment
 from windlass.domain.redact import Redactor
 from windlass.ports.outside import Outside
 from windlass.usecases.admission import new_app
@@ -55,7 +55,7 @@ def set_variables(outside: Outside, app: str, values: Mapping[str, str]) -> dict
         raise refuse(problems)
     now = outside.clock.now()
     if outside.store.apps.find(name) is None:
-        outside.store.apps.add(App(name=name, created_at=now))
+        outside.store.apps.add(new_app(outside, name))
     outside.store.variables.set(name, values, now)
     outside.store.events.add(now, name, "", "variables", {"set": sorted(values)})
     return {"items": [{"name": n} for n in sorted(values)]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from windlass.domain import names
@@ -162,8 +163,9 @@ def _container(container: Container) -> dict[str, Any]:
     }
 
 
-def apps_document(outside: Outside) -> dict[str, Any]:
-    return {"items": [_app(outside, a) for a in outside.store.apps.all()]}
+def apps_document(outside: Outside, sees: Callable[[App], bool] = lambda app: True) -> dict[str, Any]:
+    """The apps that the caller sees."""
+    return {"items": [_app(outside, a) for a in outside.store.apps.all() if sees(a)]}
 
 
 def _app(outside: Outside, app: App) -> dict[str, Any]:

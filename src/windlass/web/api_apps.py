@@ -4,89 +4,107 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from windlass.domain.names import service_name
+from windlass.domain.rights import Permission
 from windlass.usecases import doctor, lifecycle, removal, views
-from windlass.web.inputs import App, Document, World
+from windlass.usecases.admission import sees
+from windlass.web.inputs import App, Document, Who, World
+from windlass.web.needs import needs
+from windlass.web.routing import guarded_router
 from windlass.wire.bodies import ExecBody, ScaleBody, ServiceBody
 
-router = APIRouter(tags=["apps"])
+router = guarded_router("apps")
 
 
 @router.get("/apps")
-def apps(outside: World) -> Document:
-    """All apps."""
-    return views.apps_document(outside)
+@needs(Permission.APP_READ)
+def apps(outside: World, who: Who) -> Document:
+    """All apps that the caller may see."""
+    return views.apps_document(outside, sees(outside, who))
 
 
 @router.get("/apps/{app}")
+@needs(Permission.APP_READ)
 def status(app: App, outside: World) -> Document:
     """Live release, services, routes and the deployment under way."""
     return views.status_document(outside, app)
 
 
 @router.delete("/apps/{app}")
+@needs(Permission.APP_REMOVE, "app.remove")
 def remove(app: App, outside: World, data: bool = False) -> Document:
     """Remove the app; its data only when `data` is true."""
     return removal.remove(outside, app, data)
 
 
 @router.get("/apps/{app}/releases")
+@needs(Permission.APP_READ)
 def releases(app: App, outside: World) -> Document:
     """The releases, newest first."""
     return views.releases_document(outside, app)
 
 
 @router.get("/apps/{app}/events")
+@needs(Permission.APP_READ)
 def events(app: App, outside: World, after: Annotated[int, Query(ge=0)] = 0) -> Document:
     """What happened to the app, after event number `after`."""
     return views.events_document(outside, app, after)
 
 
 @router.get("/apps/{app}/stats")
+@needs(Permission.APP_LOGS)
 def app_stats(app: App, outside: World) -> Document:
     """CPU, memory and traffic of the app's containers."""
     return lifecycle.stats(outside, app)
 
 
 @router.get("/stats")
-def stats(outside: World) -> Document:
-    """CPU, memory and traffic of all apps' containers."""
-    return lifecycle.stats(outside, None)
+@needs(Permission.APP_LOGS)
+def stats(outside: World, who: Who) -> Document:
+    """CPU, memory and traffic of the containers of all apps that the caller may see."""
+    seen = {views.shown(a.name) for a in outside.store.apps.all() if sees(outside, who, Permission.APP_LOGS)(a)}
+    return {"items": [i for i in lifecycle.stats(outside, None)["items"] if who.is_unlimited or i["app"] in seen]}
 
 
 @router.post("/apps/{app}/restart")
+@needs(Permission.APP_OPERATE, "app.restart", told=("service",))
 def restart(app: App, outside: World, body: ServiceBody) -> Document:
     """Restart the app or one service."""
     return lifecycle.restart(outside, app, _service(body))
 
 
 @router.post("/apps/{app}/stop")
+@needs(Permission.APP_OPERATE, "app.stop", told=("service",))
 def stop(app: App, outside: World, body: ServiceBody) -> Document:
     """Stop the app or one service, for good."""
     return lifecycle.stop(outside, app, _service(body))
 
 
 @router.post("/apps/{app}/start")
+@needs(Permission.APP_OPERATE, "app.start", told=("service",))
 def start(app: App, outside: World, body: ServiceBody) -> Document:
     """Start what was stopped."""
     return lifecycle.start(outside, app, _service(body))
 
 
 @router.post("/apps/{app}/scale")
+@needs(Permission.APP_OPERATE, "app.scale", told=("service", "replicas"))
 def scale(app: App, outside: World, body: ScaleBody) -> Document:
     """Run a service in so many containers."""
     return lifecycle.scale(outside, app, service_name(body.service), body.replicas)
 
 
 @router.post("/apps/{app}/exec")
+@needs(Permission.APP_EXEC, "app.exec", told=("service",))
 def execute(app: App, outside: World, body: ExecBody) -> Document:
     """Run a command in a container of a service."""
     return lifecycle.execute(outside, app, service_name(body.service), body.command)
 
 
 @router.get("/doctor")
+@needs(Permission.SERVER_READ)
 def examine(outside: World) -> Document:
     """The machine: engine, Compose, edge, disk, ports, clock, address pool."""
     return doctor.examine(outside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -12,15 +12,19 @@ from windlass.domain.checks import skip_names
 from windlass.domain.errors import Usage
 from windlass.domain.names import compose_path, git_ref, git_url
 from windlass.domain.records import Deployment
+from windlass.domain.rights import Caller, Permission
 from windlass.ports.outside import Outside
 from windlass.usecases import preview, requests, views
-from windlass.web.guard import is_owner
-from windlass.web.inputs import App, Document, World
+from windlass.usecases.admission import Place, admit
+from windlass.usecases.auditing import actor_of
+from windlass.web.inputs import App, Document, Who, World
+from windlass.web.needs import needs
+from windlass.web.routing import guarded_router
 from windlass.web.stream import deployment_messages, respond
 from windlass.web.uploads import Incoming, receive
 from windlass.wire.bodies import DeployBody, RollbackBody
 
-router = APIRouter(tags=["deployments"])
+router = guarded_router("deployments")
 
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -47,49 +51,55 @@ _FORM: dict[str, Any] = {
 
 
 @router.post("/apps/{app}/deployments", status_code=202, openapi_extra=_FORM)
-async def deploy(app: App, request: Request, outside: World) -> Document:
+@needs(Permission.APP_DEPLOY, "app.deploy", told=("source_kind", "url", "ref", "commit", "force"))
+async def deploy(app: App, request: Request, outside: World, who: Who) -> Document:
     """Deploy an upload or a Git source; answers at once with the queued deployment."""
     async with receive(request, outside, request.app.state.options.upload_limit) as incoming:
-        wanted = await run_in_threadpool(_wanted, outside, app, incoming, is_owner(request.scope))
+        wanted = await run_in_threadpool(_wanted, outside, app, incoming, who)
         deployment = await run_in_threadpool(requests.request_deploy, outside, wanted)
         incoming.keep = True
     return await run_in_threadpool(views.deployment_document, outside, deployment.id)
 
 
 @router.post("/apps/{app}/plan", openapi_extra=_FORM)
-async def plan(app: App, request: Request, outside: World) -> Document:
+@needs(Permission.APP_DEPLOY, "app.plan", told=("source_kind", "url", "ref", "commit"))
+async def plan(app: App, request: Request, outside: World, who: Who) -> Document:
     """What a deploy would do, and every reason why it would be refused."""
     async with receive(request, outside, request.app.state.options.upload_limit) as incoming:
-        wanted = await run_in_threadpool(_wanted, outside, app, incoming, is_owner(request.scope))
+        wanted = await run_in_threadpool(_wanted, outside, app, incoming, who)
         return await run_in_threadpool(preview.plan, outside, wanted)
 
 
 @router.get("/apps/{app}/deployments")
+@needs(Permission.APP_READ)
 def list_deployments(app: App, outside: World) -> Document:
     """The deployments of an app, newest first."""
     return views.deployments_document(outside, app)
 
 
 @router.post("/apps/{app}/rollback", status_code=202)
-def rollback(app: App, request: Request, outside: World, body: RollbackBody) -> Document:
+@needs(Permission.APP_DEPLOY, "app.rollback", told=("to",))
+def rollback(app: App, outside: World, who: Who, body: RollbackBody) -> Document:
     """Bring an earlier release live again."""
-    by = _asking(is_owner(request.scope))
-    return _told(outside, requests.request_rollback(outside, app, body.to, by))
+    return _told(outside, requests.request_rollback(outside, app, body.to, actor_of(who)))
 
 
 @router.post("/apps/{app}/cancel", status_code=202)
+@needs(Permission.APP_DEPLOY, "app.cancel")
 def cancel(app: App, outside: World) -> Document:
     """Cancel the deployment under way; what it did is taken back before its slot is free."""
     return _told(outside, requests.cancel(outside, app))
 
 
 @router.get("/deployments/{id}")
+@needs(Permission.APP_READ)
 def deployment(id: str, outside: World) -> Document:
     """A deployment: status, steps, error."""
     return views.deployment_document(outside, id)
 
 
 @router.get("/deployments/{id}/events", response_class=EventSourceResponse)
+@needs(Permission.APP_READ)
 async def deployment_events(
     id: str,
     request: Request,
@@ -116,7 +126,9 @@ def _told(outside: Outside, deployment: Deployment) -> Document:
 
 def _wanted(outside: Outside, app: str, incoming: Incoming, owner: bool) -> requests.DeployRequest:
     body = incoming.body
-    _check_source(body, incoming, owner)
+    _check_source(body, incoming, who.kind == "owner")
+    if body.values or body.env:
+        admit(outside, who, Permission.ENV_WRITE, Place(app=app))
     return requests.DeployRequest(
         app=app,
         source_kind=body.source_kind,
@@ -135,14 +147,9 @@ def _wanted(outside: Outside, app: str, incoming: Incoming, owner: bool) -> requ
         skip_verify=body.skip_verify,
         skip_build=body.skip_build,
         no_backup=body.no_backup,
-        by=_asking(owner),
+        by=actor_of(who),
         skip_checks=skip_names(body.skip_checks),
     )
-
-
-def _asking(owner: bool) -> str:
-    """Who it is, for the record: who came by the unix socket, or who had a token."""
-    return "owner" if owner else "token"
 
 
 def _check_source(body: DeployBody, incoming: Incoming, owner: bool) -> None:

@@ -1,81 +1,146 @@
-"""The one place where a request is let in: on TCP nothing passes without a token but the open paths."""
+"""The one place where a request is let in: on TCP nobody passes whom windlass does not know, but to the open routes."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
 
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from windlass.domain.errors import NotAllowed
+from windlass.domain.errors import WindlassError
+from windlass.domain.rights import OWNER, Caller
+from windlass.usecases.logins import Unauthenticated
 from windlass.wire import EXIT_HEADER, error_document
 
-OPEN_PATHS = frozenset({"/health", "/ready", "/api/openapi.json"})
-_OPEN_METHODS = frozenset({"GET", "HEAD"})
+SESSION_COOKIE = "windlass"
+SECURE_COOKIE = "__Host-windlass"
+
+SOCKET = "socket"  # from where the owner comes, in the audit log
+
+_ASKER = "windlass.asker"
 
 
-_OWNER = "windlass.owner"
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, and from where. `cookie`: the session's, when that is how the caller is known."""
+
+    caller: Caller | None
+    source: str
+    cookie: str = ""
+
+
+STRANGER = Asker(None, "")
+
+ByToken = Callable[[str], Caller | None]
+IsOpen = Callable[[Scope], bool]
+
+
+@dataclass(frozen=True)
+class Authentication:
+    """How callers are known on TCP, and which routes are open to strangers."""
+
+    by_token: ByToken
+    by_cookie: ByToken
+    is_open: IsOpen
 
 
 class Owner:
-    """Stands before the application on the unix socket, and marks its requests as the owner's."""
+    """Stands before the application on the unix socket, and marks its requests as the owner's: its mode lets only
+    the owner in."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app({**scope, _OWNER: True}, receive, send)
+        await self._app({**scope, _ASKER: Asker(OWNER, SOCKET)}, receive, send)
 
 
-def is_owner(scope: Scope) -> bool:
-    """Whether the request came by the unix socket: its caller may read this machine's files anyway."""
-    return scope.get(_OWNER) is True
+def asker_of(scope: Scope) -> Asker:
+    """A stranger when nothing has let the request in."""
+    found: Asker = scope.get(_ASKER, STRANGER)
+    return found
 
 
 class Guard:
-    """Stands before the application on TCP. The unix socket needs none: its mode lets only the owner in."""
+    """Stands before the application on TCP."""
 
-    def __init__(self, app: ASGIApp, token_hash: str) -> None:
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
         self._app = app
-        self._token_hash = token_hash
+        self._known = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._lets_in(scope):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
+        elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
+        elif self._known.is_open(scope):
+            await self._app({**scope, _ASKER: Asker(None, source_of(scope))}, receive, send)
         else:
-            await _refuse(send)
+            await self._let_in(scope, receive, send)
 
-    def _lets_in(self, scope: Scope) -> bool:
-        if scope["type"] == "http" and scope["path"] in OPEN_PATHS and scope["method"] in _OPEN_METHODS:
-            return True
-        return self._knows(_bearer(scope["headers"]))
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            asker = await self._asker(scope)
+        except WindlassError as error:
+            await _refuse(send, error)
+            return
+        if asker.caller is None:
+            hint = "set WINDLASS_TOKEN, or log in at /login"
+            await _refuse(send, Unauthenticated("this needs a token, or a log-in", hint=hint))
+            return
+        await self._app({**scope, _ASKER: asker}, receive, send)
 
-    def _knows(self, token: bytes) -> bool:
-        shown = hashlib.sha256(token).hexdigest()
-        return bool(self._token_hash) and bool(token) and hmac.compare_digest(shown, self._token_hash)
+    async def _asker(self, scope: Scope) -> Asker:
+        """A token counts alone: whoever shows one is not taken for the one whose cookie the browser added."""
+        source = source_of(scope)
+        shown = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+        if shown:
+            token = _bearer(shown)
+            caller = await run_in_threadpool(self._known.by_token, token) if token else None
+            return Asker(caller, source)
+        cookie = session_cookie(scope["headers"])
+        caller = await run_in_threadpool(self._known.by_cookie, cookie) if cookie else None
+        return Asker(caller, source, cookie if caller else "")
 
 
-def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The token of the only Authorization header; empty when there is none, or more than one."""
-    found = [value for name, value in headers if name.lower() == b"authorization"]
+def source_of(scope: Scope) -> str:
+    """The caller's address; what a header says about it is not believed."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def session_cookie(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The session's cookie; "" when there is none, or more than one header of cookies."""
+    found = [value for name, value in headers if name.lower() == b"cookie"]
     if len(found) != 1:
-        return b""
-    scheme, _, token = found[0].partition(b" ")
-    return token.strip() if scheme.lower() == b"bearer" else b""
+        return ""
+    try:
+        cookies = SimpleCookie(found[0].decode("ascii"))
+    except (CookieError, UnicodeDecodeError):
+        return ""
+    shown = cookies.get(SECURE_COOKIE) or cookies.get(SESSION_COOKIE)
+    return shown.value if shown else ""
 
 
-async def _refuse(send: Send) -> None:
-    error = NotAllowed("this needs a token", code="unauthenticated", hint="set WINDLASS_TOKEN")
+def _bearer(shown: list[bytes]) -> str:
+    """The token of the only Authorization header; "" when it is none, or when there is more than one."""
+    if len(shown) != 1:
+        return ""
+    scheme, _, token = shown[0].partition(b" ")
+    return token.strip().decode("ascii", "replace") if scheme.lower() == b"bearer" else ""
+
+
+async def _refuse(send: Send, error: WindlassError) -> None:
     body = json.dumps(error_document(error)).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"www-authenticate", b"Bearer"),
         (EXIT_HEADER.encode(), str(error.exit_code).encode()),
     ]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    if error.http_status == Unauthenticated.http_status:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request
 
 from windlass.domain.names import app_name
+from windlass.domain.rights import Caller
 from windlass.ports.outside import Outside
+from windlass.usecases.logins import Unauthenticated
+from windlass.web.guard import asker_of
 
 Document = dict[str, Any]
 
@@ -21,5 +24,13 @@ async def _app(app: Annotated[str, Path(description="Name of the app, or NAME@EN
     return app_name(app)
 
 
+async def _who(request: Request) -> Caller:
+    caller = asker_of(request.scope).caller
+    if caller is None:
+        raise Unauthenticated("this needs a token, or a log-in")
+    return caller
+
+
 World = Annotated[Outside, Depends(_outside)]
 App = Annotated[str, Depends(_app)]
+Who = Annotated[Caller, Depends(_who)]

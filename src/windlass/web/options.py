@@ -13,11 +13,7 @@ def _nothing() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class WebOptions:
-    """`token_hash`: SHA-256 (hex) of the token that TCP callers show; "" lets no one in.
+    """`control` describes the running control plane (version, process, edge). `upload_limit` is in bytes."""
 
-    `control` describes the running control plane (version, process, edge). `upload_limit` is in bytes.
-    """
-
-    token_hash: str = ""
     upload_limit: int = 1 << 30
     control: Callable[[], dict[str, Any]] = field(default=_nothing)

@@ -13,11 +13,16 @@ from starlette.exceptions import HTTPException
 
 from windlass import __version__
 from windlass.domain.errors import Detail, NotFound, OutOfReach, Usage, WindlassError
+from windlass.domain.rights import Permission
 from windlass.ports.outside import Outside
-from windlass.web import api_apps, api_deployments, api_keys, api_logs, api_variables
+from windlass.usecases.logins import caller_by_cookie, caller_by_token
+from windlass.web import api_access, api_apps, api_deployments, api_keys, api_logs, api_people, api_variables, pages
 from windlass.web.feed import Feed
+from windlass.web.guard import Authentication
 from windlass.web.inputs import World
+from windlass.web.needs import needs, open_to_all
 from windlass.web.options import WebOptions
+from windlass.web.routing import guarded_router, open_paths, routes_of
 from windlass.wire import API, EXIT_HEADER, error_document
 
 LOG = logging.getLogger(__name__)
@@ -45,17 +50,21 @@ _ERROR_SCHEMA: dict[str, Any] = {
     },
 }
 
-open_router = APIRouter(tags=["health"])
-control_router = APIRouter(tags=["control"])
+OPENAPI = "/api/openapi.json"
+
+open_router = guarded_router("health")
+control_router = guarded_router("control")
 
 
 @open_router.get("/health")
+@open_to_all("says that windlass is alive")
 async def health() -> dict[str, str]:
     """Alive."""
     return {"status": "ok", "version": __version__}
 
 
 @open_router.get("/ready")
+@open_to_all("says whether windlass can work")
 def ready(outside: World) -> dict[str, str]:
     """Ready to work: 503 when the database is gone."""
     if not outside.store.ready():
@@ -64,10 +73,33 @@ def ready(outside: World) -> dict[str, str]:
 
 
 @control_router.get("/control")
+@needs(Permission.SERVER_READ)
 def control(request: Request) -> dict[str, Any]:
     """The running control plane: version, process, home, edge."""
     described: dict[str, Any] = request.app.state.options.control()
     return described
+
+
+# Everything that is served, but for the OpenAPI document.
+ROUTERS: tuple[tuple[str, APIRouter], ...] = (
+    ("", open_router),
+    ("", pages.router),
+    *(
+        (API, module.router)
+        for module in (api_apps, api_deployments, api_variables, api_logs, api_keys, api_people, api_access)
+    ),
+    (API, control_router),
+)
+
+
+def authentication(outside: Outside) -> Authentication:
+    """How callers on TCP are known, and which routes are open to strangers."""
+    is_open = open_paths(ROUTERS)
+    return Authentication(
+        by_token=lambda token: caller_by_token(outside, token),
+        by_cookie=lambda cookie: caller_by_cookie(outside, cookie),
+        is_open=lambda scope: is_open(scope) or (scope["path"], scope["method"]) == (OPENAPI, "GET"),
+    )
 
 
 def build_app(outside: Outside, options: WebOptions) -> FastAPI:
@@ -75,7 +107,7 @@ def build_app(outside: Outside, options: WebOptions) -> FastAPI:
     app = FastAPI(
         title="windlass",
         version=__version__,
-        openapi_url="/api/openapi.json",
+        openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -83,11 +115,11 @@ def build_app(outside: Outside, options: WebOptions) -> FastAPI:
     )
     app.state.outside = outside
     app.state.options = options
+    app.state.authentication = authentication(outside)
     app.state.feed = Feed(outside.store.events)
-    app.include_router(open_router)
-    for module in (api_apps, api_deployments, api_variables, api_logs, api_keys):
-        app.include_router(module.router, prefix=API)
-    app.include_router(control_router, prefix=API)
+    for prefix, router in ROUTERS:
+        routes_of(router)
+        app.include_router(router, prefix=prefix)
     app.add_exception_handler(WindlassError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(ValidationError, _answer)

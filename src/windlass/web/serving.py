@@ -27,10 +27,12 @@ _BACKLOG = 256
 
 @dataclass(frozen=True)
 class Listeners:
-    """`tcp` "" for none; otherwise host:port."""
+    """`tcp` "" for none; otherwise host:port, with TLS when there is a certificate."""
 
     unix: Path
     tcp: str = ""
+    certificate: str = ""
+    key: str = ""
 
 
 class Serving:
@@ -43,7 +45,7 @@ class Serving:
         self._servers = [_Server(_config(Owner(app)))]
         if listeners.tcp:
             self._sockets.append(bind_tcp(listeners.tcp))
-            self._servers.append(_Server(_config(Guard(app, app.state.options.token_hash))))
+            self._servers.append(_Server(_config(Guard(app, app.state.authentication), listeners)))
 
     @property
     def ports(self) -> list[int]:
@@ -84,7 +86,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, tls: Listeners | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="asyncio",
@@ -96,6 +98,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=(tls.certificate or None) if tls else None,
+        ssl_keyfile=(tls.key or None) if tls else None,
     )
 
 

@@ -1,0 +1,227 @@
+"""The pages that let people in: log-in, and the one-time link that sets a password; in English and Chinese."""
+
+from __future__ import annotations
+
+import functools
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from windlass.domain.errors import NotAllowed, Refused, Usage, WindlassError
+from windlass.usecases import accounts, logins
+from windlass.usecases.logins import Credentials
+from windlass.web.guard import SECURE_COOKIE, SESSION_COOKIE, asker_of, session_cookie
+from windlass.web.inputs import World
+from windlass.web.needs import for_whom_it_concerns, open_to_all
+from windlass.web.routing import guarded_router
+from windlass.wire import EXIT_HEADER
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+router = guarded_router("log-in")
+
+_FORM_LIMIT = 1 << 14
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "login": "Log in",
+        "setup": "Set your password",
+        "first": "Become the first admin",
+        "gone": "This link was used, or its time is over. Ask for another one.",
+        "name": "Name",
+        "password": "Password",
+        "code": "Code of your second factor, if you have one",
+        "hello": "You are logged in as",
+        "log_out": "Log out",
+        "send": "Go on",
+        "login_failed": "Name, password or code is wrong.",
+        "login_locked": "Too many log-ins failed. Wait a quarter of an hour.",
+        "totp_required": "Give the code of your second factor too.",
+        "password_weak": "The password is too weak: at least 10 characters, and not your name.",
+        "user_name_invalid": "A name is a small letter, then small letters, digits and . _ -",
+    },
+    "zh": {
+        "login": "登录",
+        "setup": "设置密码",
+        "first": "创建首位管理员",
+        "gone": "此链接已被使用或已过期，请重新获取。",
+        "name": "用户名",
+        "password": "密码",
+        "code": "二次验证码（如已启用）",
+        "hello": "当前登录用户：",
+        "log_out": "退出登录",
+        "send": "继续",
+        "login_failed": "用户名、密码或验证码错误。",
+        "login_locked": "登录失败次数过多，请十五分钟后再试。",
+        "totp_required": "请同时输入二次验证码。",
+        "password_weak": "密码太弱：至少 10 个字符，且不能与用户名相同。",
+        "user_name_invalid": "用户名以小写字母开头，可含小写字母、数字和 . _ -",
+    },
+}
+
+
+@router.get("/login", response_class=HTMLResponse)
+@open_to_all("shows the form to log in")
+def login_page(request: Request, outside: World) -> Response:
+    """The form to log in; who has a session is shown it."""
+    cookie = session_cookie(request.scope["headers"])
+    caller = logins.caller_by_cookie(outside, cookie)
+    if caller is None:
+        return _page(request, "login")
+    return _page(request, "home", name=caller.name, csrf=logins.csrf_token(cookie))
+
+
+@router.post("/login", response_class=Response)
+@open_to_all("begins a session for who knows a password; limited and audited")
+async def login(request: Request, outside: World) -> Response:
+    """Begin a session: by the form, or with JSON {"name", "password", "code"}."""
+    fields, is_form = await _fields(request)
+    shown = Credentials(fields["name"], fields["password"], fields["code"], asker_of(request.scope).source)
+    try:
+        cookie = await run_in_threadpool(logins.log_in, outside, shown)
+    except NotAllowed as error:
+        if not is_form:
+            raise
+        return _page(request, "login", name=shown.name, error=error)
+    return _begun(request, cookie, is_form)
+
+
+@router.post("/logout", response_class=Response)
+@for_whom_it_concerns("logout")
+async def logout(request: Request, outside: World) -> Response:
+    """End this session."""
+    await run_in_threadpool(logins.log_out, outside, asker_of(request.scope).cookie)
+    answer: Response = RedirectResponse("/login", status_code=303)
+    for name in (SECURE_COOKIE, SESSION_COOKIE):
+        answer.delete_cookie(name, secure=_is_secure(request), httponly=True, samesite="lax")
+    return answer
+
+
+@router.get("/setup/{secret}", response_class=HTMLResponse)
+@open_to_all("shows the form of a one-time link")
+def setup_page(secret: str, request: Request, outside: World) -> Response:
+    """The form of a one-time link; to look at it does not use it up."""
+    link = accounts.link_of(outside, secret)
+    if link is None:
+        return _page(request, "gone")
+    return _page(request, "setup", name=link.user, title="setup" if link.user else "first")
+
+
+@router.post("/setup/{secret}", response_class=Response)
+@open_to_all("sets a password for who holds a one-time link; audited")
+async def setup(secret: str, request: Request, outside: World) -> Response:
+    """Set the password, by the form or with JSON {"name", "password"}, and begin a session."""
+    fields, is_form = await _fields(request)
+    source = asker_of(request.scope).source
+    try:
+        cookie = await run_in_threadpool(accounts.use_link, outside, secret, fields["name"], fields["password"], source)
+    except Usage as error:
+        if not is_form:
+            raise
+        link = await run_in_threadpool(accounts.link_of, outside, secret)
+        name = link.user if link else ""
+        return _page(request, "setup", name=name, title="setup" if name else "first", error=error)
+    return _begun(request, cookie, is_form)
+
+
+# ---- what is read and answered --------------------------------------------------------------------------------------
+
+
+async def _fields(request: Request) -> tuple[dict[str, str], bool]:
+    """The fields, and whether a form brought them. Raises NotAllowed for one that a foreign page sent, Usage."""
+    _check_origin(request)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_LIMIT:
+            raise Refused("the form is too large", code="form_too_large")
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    try:
+        found = _form(body.decode()) if is_form else json.loads(body)
+    except ValueError as error:
+        raise Usage("the body must be a form or JSON", code="malformed_body") from error
+    if not isinstance(found, dict) or not all(isinstance(found.get(n, ""), str) for n in ("name", "password", "code")):
+        raise Usage("the body must have the fields name, password and code", code="malformed_body")
+    return {name: found.get(name, "") for name in ("name", "password", "code")}, is_form
+
+
+def _form(text: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=20).items()}
+
+
+def _check_origin(request: Request) -> None:
+    """A foreign page must not log its visitor in as somebody else."""
+    origin = request.headers.get("origin", "")
+    site = request.headers.get("sec-fetch-site", "none")
+    foreign = (
+        urlsplit(origin).netloc != request.headers.get("host", "") if origin else site not in ("none", "same-origin")
+    )
+    if foreign:
+        raise NotAllowed("this form was sent by another site", code="foreign_origin")
+
+
+def _begun(request: Request, cookie: str, is_form: bool) -> Response:
+    answer: Response
+    answer = (
+        RedirectResponse("/login", status_code=303) if is_form else JSONResponse({"csrf": logins.csrf_token(cookie)})
+    )
+    secure = _is_secure(request)
+    name = SECURE_COOKIE if secure else SESSION_COOKIE
+    answer.set_cookie(name, cookie, max_age=int(logins.SESSION_S), httponly=True, secure=secure, samesite="lax")
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+def _is_secure(request: Request) -> bool:
+    """Off loopback there is always TLS."""
+    return bool(request.scope["scheme"] == "https")
+
+
+def _page(request: Request, kind: str, *, name: str = "", title: str = "", csrf: str = "", **more: Any) -> Response:
+    error: WindlassError | None = more.get("error")
+    lang = _language(request.headers.get("accept-language", ""))
+    words = _WORDS[lang]
+    nonce = secrets.token_urlsafe(16)
+    shown = {
+        "lang": lang,
+        "t": {**words, "title": words.get(title or ("login" if kind == "home" else kind), words["login"])},
+        "kind": kind,
+        "name": name,
+        "fixed": kind == "setup" and bool(name),
+        "csrf": csrf,
+        "nonce": nonce,
+        "error": words.get(error.code, error.message) if error else "",
+    }
+    headers = {
+        "cache-control": "no-store",
+        "content-security-policy": f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+    status = 404 if kind == "gone" else error.http_status if error else 200
+    if error:
+        headers[EXIT_HEADER] = str(error.exit_code)
+    return HTMLResponse(_template().render(shown), status, headers)
+
+
+def _language(header: str) -> str:
+    """The first of ours that the browser names."""
+    wanted = [part.partition(";")[0].strip().lower() for part in header.split(",")]
+    return next((w[:2] for w in wanted if w[:2] in _WORDS), "en")
+
+
+@functools.cache
+def _template() -> Template:
+    """The template engine is loaded when the first page is asked for."""
+    from jinja2 import Environment, StrictUndefined
+
+    text = (Path(__file__).parent / "templates" / "page.html").read_text()
+    return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)

@@ -1,0 +1,67 @@
+"""The bodies of requests about people, their tokens and projects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from windlass.wire.bodies import Body
+
+
+@dataclass(frozen=True)
+class UserBody(Body):
+    """`password` left out: a one-time link is made with which the user sets it."""
+
+    name: str
+    admin: bool = False
+    password: str | None = None
+
+
+@dataclass(frozen=True)
+class AdminBody(Body):
+    admin: bool
+
+
+@dataclass(frozen=True)
+class RoleBody(Body):
+    """`role`: viewer, deployer, maintainer or owner."""
+
+    role: str
+
+
+@dataclass(frozen=True)
+class TokenBody(Body):
+    """`scopes`: permissions, roles or `all`. `seconds` 0: for ever; left out: 90 days."""
+
+    name: str
+    scopes: list[str]
+    seconds: float | None = None
+    app: str = ""
+    project: str = ""
+
+
+@dataclass(frozen=True)
+class ProjectBody(Body):
+    name: str
+
+
+@dataclass(frozen=True)
+class ProtectBody(Body):
+    """`environments`: those to which only maintainers deploy."""
+
+    environments: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PasswordBody(Body):
+    password: str
+
+
+@dataclass(frozen=True)
+class NewPasswordBody(Body):
+    password: str
+    new: str
+
+
+@dataclass(frozen=True)
+class CodeBody(Body):
+    code: str
