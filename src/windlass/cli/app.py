@@ -39,6 +39,8 @@ COMMANDS = {
     "exec": "operate",
     "remove": "operate",
     "env": "variables",
+    "source": "source",
+    "hook": "hook",
     "consent": "consent",
     "key": "key",
 }

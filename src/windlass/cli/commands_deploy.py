@@ -17,7 +17,7 @@ from windlass.cli.render_deployment import draw_deployment
 from windlass.cli.session import RefusedAtTheDoor, Session, json_option, wants_colour
 from windlass.cli.source import Source, find_source, name_of
 from windlass.cli.text import line_of
-from windlass.domain.errors import Conflict, Refused, Usage
+from windlass.domain.errors import Conflict, NotFound, Refused, Usage
 from windlass.wire import error_document, exit_code_of
 from windlass.wire.bodies import DeployBody, RollbackBody
 
@@ -30,7 +30,7 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What deploy and plan are both told."""
     for option in reversed(
         (
-            click.argument("source", default="."),
+            click.argument("source", required=False),
             click.option("--app", type=AppName(), help="Deploy as this app, whatever the folder is called."),
             environment_option,
             click.option("--ref", default="", help="Branch, tag or commit of a Git address."),
@@ -59,9 +59,9 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--yes", is_flag=True, help="Answer what the plan asks with yes.")
 @json_option
 @click.pass_obj
-def deploy_command(session: Session, /, source: str, detach: bool, **options: Any) -> int:
-    """Deploy SOURCE, a folder or a Git address (default: this folder)."""
-    app, found, body = _request(source, options)
+def deploy_command(session: Session, /, source: str | None, detach: bool, **options: Any) -> int:
+    """Deploy SOURCE: a folder, a Git address or image:NAME (default: the source of --app, else this folder)."""
+    app, found, body = _request(session, source, options)
     try:
         document = _send(session, (app, "deployments"), found, body)
     except (Refused, Conflict) as error:
@@ -73,9 +73,9 @@ def deploy_command(session: Session, /, source: str, detach: bool, **options: An
 @_source_options
 @json_option
 @click.pass_obj
-def plan_command(session: Session, /, source: str, **options: Any) -> None:
+def plan_command(session: Session, /, source: str | None, **options: Any) -> None:
     """Show what a deploy of SOURCE would do and why, and every reason why it would be refused."""
-    app, found, body = _request(source, options)
+    app, found, body = _request(session, source, options)
     session.show(_send(session, (app, "plan"), found, body), draw_plan)
 
 
@@ -125,15 +125,26 @@ def at_the_door(error: Refused | Conflict, app: str) -> RefusedAtTheDoor:
     return RefusedAtTheDoor(error, {"app": app, **nothing, **times, **error_document(error)})
 
 
-def _request(source: str, options: Options) -> tuple[str, Source, DeployBody]:
+def _found(session: Session, source: str | None, app: str | None) -> Source:
+    """Of an app that is named and has a source of its own that is meant, unless another one is said."""
+    if source is None and app:
+        try:
+            session.client.get("apps", app, "source")
+            return Source(None, kind="source")
+        except NotFound:
+            pass
+    return find_source(source or ".")
+
+
+def _request(session: Session, source: str | None, options: Options) -> tuple[str, Source, DeployBody]:
     from windlass.domain.checks import skip_names
 
-    found = find_source(source)
+    found = _found(session, source, options["app"])
     app = options["app"] or in_environment(name_of(found))
     if found.folder is not None and options["ref"]:
         raise Usage("--ref goes with a Git address, not with a folder", hint="windlass deploy URL --ref REF")
     body = DeployBody(
-        source_kind="git" if found.folder is None else "upload",
+        source_kind=found.kind,
         url=found.url,
         ref=options["ref"] or found.checkout.branch,
         commit=found.commit,

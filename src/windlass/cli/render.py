@@ -10,6 +10,7 @@ import click
 from windlass.cli.text import Styled, line_of, moment, seconds, size, styled, table
 
 Draw = Callable[[dict[str, Any]], str]
+_MESSAGE = 50  # characters of a commit's message in the list of releases
 _GOOD = frozenset({"running", "healthy", "live", "ok", "ready", "done", "given", "set", "set by windlass"})
 _BAD = frozenset(
     {"failed", "unhealthy", "exited", "dead", "error", "critical", "missing", "switched_back", "crashed", "refused"}
@@ -90,6 +91,7 @@ def draw_releases(document: dict[str, Any]) -> str:
             line_of(i.get("commit") or "")[:12],
             i.get("ref"),
             i.get("source"),
+            line_of(i.get("message") or "")[:_MESSAGE],
             "yes" if i.get("can_roll_back") else "",
             word(i.get("status")),
             i.get("by"),
@@ -99,7 +101,7 @@ def draw_releases(document: dict[str, Any]) -> str:
     ]
     if not rows:
         return "no releases yet"
-    titles = ("RELEASE", "STATE", "SINCE", "COMMIT", "REF", "SOURCE", "ROLLBACK", "ENDED", "BY", "FLAGS")
+    titles = ("RELEASE", "STATE", "SINCE", "COMMIT", "REF", "SOURCE", "MESSAGE", "ROLLBACK", "ENDED", "BY", "FLAGS")
     return table(titles, rows)
 
 

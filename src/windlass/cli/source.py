@@ -8,6 +8,7 @@ from pathlib import Path
 
 from windlass.cli.checkout import Checkout, read_checkout
 from windlass.domain.errors import Usage
+from windlass.domain.sources import image_of
 
 _ADDRESS = re.compile(r"[\w+.-]+:(//|:)|[\w.-]+@[\w.-]+:", re.ASCII)  # good or not: the control plane says
 _NAME = re.compile(r"name[ \t]*:[ \t]*(?P<quote>['\"]?)(?P<name>[^'\"#\r\n]*?)(?P=quote)[ \t]*(#.*)?")
@@ -17,11 +18,12 @@ CONFIG = "windlass.yaml"
 
 @dataclass(frozen=True)
 class Source:
-    """`folder` None: it is the Git address `url`."""
+    """`folder` None: it is the Git address or image `url`, or the app's own source. `kind` as the API says it."""
 
     folder: Path | None
     url: str = ""
     checkout: Checkout = Checkout()
+    kind: str = "upload"
 
     @property
     def commit(self) -> str:
@@ -32,11 +34,13 @@ class Source:
 def find_source(word: str) -> Source:
     if word.startswith("-"):
         raise Usage(f"{word!r} is neither a folder nor a Git address")
+    if image_of(word):
+        return Source(None, image_of(word), kind="image")
     if _ADDRESS.match(word):
-        return Source(None, word)
+        return Source(None, word, kind="git")
     folder = Path(word)
     if _is_bare(folder):
-        return Source(None, str(folder.resolve()))
+        return Source(None, str(folder.resolve()), kind="git")
     return Source(folder, checkout=read_checkout(folder))
 
 
@@ -50,11 +54,19 @@ def name_of(source: Source) -> str:
     written = _written_name(source.folder / CONFIG) if source.folder else ""
     if written:
         return written
-    word = source.folder.absolute().resolve().name if source.folder else re.split(r"[/:]", source.url.rstrip("/"))[-1]
+    word = _last_word(source)
     name = _UNFIT.sub("-", word.removesuffix(".git").lower()).strip("-").lstrip("0123456789-")[:40].rstrip("-")
     if not name:
         raise Usage(f"no app name can be made of {word!r}", hint="windlass deploy --app NAME")
     return name
+
+
+def _last_word(source: Source) -> str:
+    if source.folder:
+        return source.folder.absolute().resolve().name
+    if source.kind == "image":
+        return re.split(r"[:@]", source.url.rpartition("/")[2])[0]
+    return re.split(r"[/:]", source.url.rstrip("/"))[-1]
 
 
 def _written_name(config: Path) -> str:

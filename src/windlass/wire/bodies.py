@@ -18,7 +18,9 @@ class Body:
 
 @dataclass(frozen=True)
 class DeployBody(Body):
-    """What to deploy. `source_kind`: "upload" or "git". `values` and the dotenv text `env` belong to this release.
+    """What to deploy. `source_kind`: "upload", "git", "image" (its name in `url`), or "source": the app's own.
+
+    `values` and the dotenv text `env` belong to this release.
 
     `skip_checks`: names of checks that are not to be made this time.
     """
@@ -40,6 +42,37 @@ class DeployBody(Body):
     skip_build: bool = False
     no_backup: bool = False
     skip_checks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SourceBody(Body):
+    """Where an app comes from. `url` "": as before, or as production. `key`: a private key, or `generate`.
+
+    `poll`: seconds, 0 for never. `status`: github, gitlab or gitea, where the end of a deployment is told.
+    """
+
+    url: str = ""
+    branch: str = "main"
+    path: str = ""
+    compose: list[str] = field(default_factory=list)
+    watch: list[str] = field(default_factory=list)
+    submodules: bool = False
+    lfs: bool = False
+    poll: float = 0.0
+    user: str = ""
+    token: str = ""
+    key: str = ""
+    public: bool = False
+    status: str = ""
+    status_token: str = ""
+
+
+@dataclass(frozen=True)
+class HookBody(Body):
+    """`reveal`: answer with the secret. `renew`: make a new one."""
+
+    reveal: bool = False
+    renew: bool = False
 
 
 @dataclass(frozen=True)
