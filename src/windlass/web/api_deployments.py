@@ -124,7 +124,8 @@ def _told(outside: Outside, deployment: Deployment) -> Document:
     return views.deployment_document(outside, deployment.id)
 
 
-def _wanted(outside: Outside, app: str, incoming: Incoming, owner: bool) -> requests.DeployRequest:
+def _wanted(outside: Outside, app: str, incoming: Incoming, who: Caller) -> requests.DeployRequest:
+    """Values that come with a deployment are the app's when it is live: to send some takes the right to set them."""
     body = incoming.body
     _check_source(body, incoming, who.kind == "owner")
     if body.values or body.env:
