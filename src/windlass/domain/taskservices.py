@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from windlass.domain.roles import JOB_LABEL
 from windlass.domain.tasks import APP_URL, Phase, Task, task_name, task_title
 
 NO_SERVICE = Service("")
+_URL = re.compile(rf"\$(\{{{APP_URL}\}}|{APP_URL})")
 # What belongs to a service that lasts, or would let a command answer in its place.
 _LEFT_OUT = frozenset({
     "command", "container_name", "depends_on", "domainname", "expose", "healthcheck", "hostname", "ipc", "labels",
@@ -65,7 +67,7 @@ def task_problems(model: Model, tasks: Iterable[Task]) -> list[Detail]:
             found.append(_unknown(task, model))
         if task.image and (wrong := _image_problem(task)):
             found.append(wrong)
-        if task.phase is not Phase.VERIFY and any(f"${APP_URL}" in word for word in task.command):
+        if task.phase is not Phase.VERIFY and any(_URL.search(word) for word in task.command):
             found.append(_no_url_yet(task))
     return found
 
@@ -106,8 +108,11 @@ def _place(task: Task) -> str:
 
 
 def with_images(model: Model, tasks: Iterable[Task]) -> Model:
-    """The model for building: a command's image is built or pulled, and tagged, like that of any service."""
-    extra = {t.name: _image_of(model, t) for t in tasks}
+    """The model for building: a command's image is built or pulled, and tagged, like that of any service.
+
+    One whose service is unknown, which `task_problems` tells, is left out.
+    """
+    extra = {t.name: _image_of(model, t) for t in tasks if t.image or t.service in model.services}
     return replace(model, services={**model.services, **extra})
 
 
