@@ -213,8 +213,12 @@ def test_the_old_generation_answers_when_the_new_one_dies_in_the_bake(stand: Sta
         stand.engine.kill(stand.made[1])
         eventually(lambda: len(load.versions) > before + 40)
         assert load.seen("v1", before)
+        counts = front.edge.answered()
         front.edge.apply(app(1, old))
     assert load.failed == []
+    assert counts["a-web-r2"][200] > 0
+    assert counts["a-web-r2"].keys() & {502, 504}  # nobody saw them: the old generation answered instead
+    assert counts["a-web-r1"].keys() == {200}
     assert front.edge.current("a") == app(1, old)
 
 

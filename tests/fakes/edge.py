@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from windlass.domain.edgefile import edge_file
 from windlass.domain.errors import Failed
@@ -12,7 +12,7 @@ from windlass.ports.edge import EdgeApp, EdgeServer, EdgeStatus
 class FakeEdge:
     """`refuses`: the next changes of these apps are not confirmed. `flights`: connections per server, for `in_flight`.
 
-    `applied` lists every change in force so far, in order.
+    `counts` is what was answered. `applied` lists every change in force so far, in order.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class FakeEdge:
         self.refuses: set[str] = set()
         self.flights: dict[EdgeServer, int] = {}
         self.running = False
+        self.counts: dict[str, dict[int, int]] = {}
 
     def ensure(self) -> EdgeStatus:
         self.running = True
@@ -46,6 +47,9 @@ class FakeEdge:
 
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         return sum(self.flights.get(server, 0) for server in servers)
+
+    def answered(self) -> Mapping[str, Mapping[int, int]]:
+        return {name: dict(by) for name, by in self.counts.items()}
 
     def stop(self) -> None:
         self.running = False

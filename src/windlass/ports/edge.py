@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +46,13 @@ class Edge(Protocol):
 
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         """Established connections from this machine to these servers."""
+        ...
+
+    def answered(self) -> Mapping[str, Mapping[int, int]]:
+        """Service of the edge -> HTTP status -> requests answered since the edge was started; raises OutOfReach.
+
+        What a service could not be reached for counts as its 502 or 504, also where the fallback answered then.
+        """
         ...
 
     def stop(self) -> None:

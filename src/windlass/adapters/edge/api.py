@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from windlass.domain.edgedocument import EdgeFile, LoadBalancer, Router
 from windlass.domain.errors import OutOfReach
 
 _TIMEOUT_S = 2.0
+_COUNTED = re.compile(r"^traefik_service_requests_total\{(?P<labels>[^}]*)\} (?P<count>\S+)$", re.M)
+_LABEL = re.compile(r'([a-z]+)="([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -64,21 +67,42 @@ class EdgeApi:
             if self._get(f"/api/http/routers/{_name(name)}") is not None:
                 yield Missing(name, "the edge still has it")
 
+    def answered(self) -> dict[str, dict[int, int]]:
+        """Service -> HTTP status -> requests answered since the edge was started."""
+        found: dict[str, dict[int, int]] = {}
+        for match in _COUNTED.finditer(self._ask("/metrics")[1].decode()):
+            labels = dict(_LABEL.findall(match["labels"]))
+            by_status = found.setdefault(labels.get("service", "").partition("@")[0], {})
+            status = labels.get("code", "")
+            if status.isdigit():
+                by_status[int(status)] = by_status.get(int(status), 0) + int(float(match["count"]))
+        return found
+
     def _get(self, path: str) -> dict[str, Any] | None:
         """None when there is no such thing."""
+        status, body = self._ask(path)
+        if status == 404:
+            return None
+        try:
+            found: dict[str, Any] = json.loads(body)
+            return found
+        except ValueError as error:
+            raise _unreachable() from error
+
+    def _ask(self, path: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
-            body = response.read()
-            if response.status == 404:
-                return None
-            found: dict[str, Any] = json.loads(body)
-            return found
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise OutOfReach("the edge does not answer", code="edge_unreachable", hint="windlass doctor") from error
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable() from error
         finally:
             connection.close()
+
+
+def _unreachable() -> OutOfReach:
+    return OutOfReach("the edge does not answer", code="edge_unreachable", hint="windlass doctor")
 
 
 def _name(name: str) -> str:

@@ -142,6 +142,13 @@ def _argv(http_port: int, api_port: int) -> tuple[str, ...]:
         "--entryPoints.traefik.transport.lifeCycle.graceTimeOut=1s",
         "--api.insecure=true",
         "--api.dashboard=false",
+        # Counted by service alone and on the API's own port: what a new version is compared with the old one by.
+        "--metrics.prometheus=true",
+        "--metrics.prometheus.entryPoint=traefik",
+        "--metrics.prometheus.addEntryPointsLabels=false",
+        "--metrics.prometheus.addRoutersLabels=false",
+        "--metrics.prometheus.addServicesLabels=true",
+        "--metrics.prometheus.buckets=1",
         "--providers.file.directory=/dynamic",
         "--providers.file.watch=true",
         "--providers.providersThrottleDuration=100ms",

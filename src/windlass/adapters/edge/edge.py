@@ -90,6 +90,9 @@ class TraefikEdge:
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         return established((server.address, server.port) for server in servers)
 
+    def answered(self) -> dict[str, dict[int, int]]:
+        return self._api().answered()
+
     def _lock(self, app: str) -> threading.Lock:
         return self._apps.setdefault(app, threading.Lock())
 
