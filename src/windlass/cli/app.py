@@ -43,6 +43,10 @@ COMMANDS = {
     "hook": "hook",
     "consent": "consent",
     "key": "key",
+    "user": "people",
+    "project": "people",
+    "token": "access",
+    "audit": "access",
 }
 
 _LEFT = 130

@@ -64,6 +64,12 @@ def asker_of(scope: Scope) -> Asker:
     return found
 
 
+def is_owner(scope: Scope) -> bool:
+    """Whether the request came by the unix socket: its caller may read this machine's files anyway."""
+    caller = asker_of(scope).caller
+    return caller is not None and caller.kind == "owner"
+
+
 class Guard:
     """Stands before the application on TCP."""
 
