@@ -164,7 +164,7 @@ def _copied(found: Mapping[str, Any], tasks: Iterable[Task]) -> dict[str, Any]:
 def _service(given: Ingredients, task: Task) -> Service:
     origin = given.model.services.get(task.service, NO_SERVICE)
     mode = _network_mode(given.model, origin, task.phase)
-    mounts, raw_mounts = _mounts(given, origin, task.phase)
+    mounts, raw_mounts = _mounts(given, origin, task.phase.is_isolated or _is_base(given, origin))
     raw = {k: v for k, v in origin.raw.items() if k not in _LEFT_OUT}
     raw |= {"command": [w.replace("$", "$$") for w in task.command], "healthcheck": {"disable": True}}
     raw |= {"network_mode": mode} if mode else {}
@@ -226,25 +226,30 @@ def _base_links(given: Ingredients, origin: Service) -> tuple[str, ...]:
     return tuple(link for link in origin.links if link.partition(":")[0] in targets)
 
 
-def _mounts(given: Ingredients, origin: Service, phase: Phase) -> tuple[tuple[Mount, ...], list[dict[str, Any]]]:
-    """As the service has them; what runs before anything is touched gets an empty place instead of the app's data."""
+def _is_base(given: Ingredients, origin: Service) -> bool:
+    """A store's data belongs to the store alone; others talk to it."""
+    return origin.name in given.placements and given.placements[origin.name].in_base
+
+
+def _mounts(given: Ingredients, origin: Service, isolated: bool) -> tuple[tuple[Mount, ...], list[dict[str, Any]]]:
+    """As the service has them; `isolated`: with an empty place instead of the app's data."""
     kept: dict[str, tuple[Mount, Mapping[str, Any]]] = {}
     for owner in (origin, *_lenders(given.model, origin)):
         raw = {m.get("target"): m for m in owner.raw.get("volumes") or []}
         made = made_volumes(given, owner) if owner.name else {}
         for mount in (*owner.mounts, *(Mount("volume", key, target) for target, key in made.items())):
-            wanted = _mount(mount, made, phase)
+            wanted = _mount(mount, made, isolated)
             if wanted is not None:
                 kept.setdefault(mount.target, (wanted, raw.get(mount.target, {})))
     return tuple(m for m, _ in kept.values()), [_raw_mount(m, r) for m, r in kept.values()]
 
 
-def _mount(mount: Mount, made: Mapping[str, str], phase: Phase) -> Mount | None:
-    if mount.kind == "volume" and phase.is_isolated:
+def _mount(mount: Mount, made: Mapping[str, str], isolated: bool) -> Mount | None:
+    if mount.kind == "volume" and isolated:
         return Mount("volume", "", mount.target)
     if mount.kind == "volume":
         return replace(mount, source=mount.source or made.get(mount.target, ""))
-    return mount if not phase.is_isolated or mount.kind == "tmpfs" or mount.read_only else None
+    return mount if not isolated or mount.kind == "tmpfs" or mount.read_only else None
 
 
 def _raw_mount(mount: Mount, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ def run_task(work: Undertaking, wanted: RunTask) -> None:
     if part.task is None:
         raise Failed(f"{part.name} is no task", code="no_task")
     name = containers_of(work.snapshot(wanted.release), part)[0]
+    if is_done(work.container(name)):
+        return
     _start_once(work, part, part.task, wanted.release)
     with _told(work, part.task, work.container(name)):
         ended = await_end(work, name, part.task.within_s)
@@ -43,6 +45,10 @@ def run_task(work: Undertaking, wanted: RunTask) -> None:
         why = "was killed for using too much memory" if ended.oom_killed else f"ended with exit code {ended.exit_code}"
         raise _failed(work, part.task, name, _CODES.get(part.task.phase, "job_failed"), why)
     work.note("health", {"service": part.task.title, "container": name, "state": "done"})
+
+
+def is_done(container: Container) -> bool:
+    return container.state == "exited" and container.exit_code == 0
 
 
 def _start_once(work: Undertaking, part: Part, task: Task, release: int) -> None:
