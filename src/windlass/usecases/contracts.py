@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,12 @@ def learn_contract(outside: Outside, folder: Path, manifest: Manifest, source: C
     )
 
 
-def with_uses(contract: Contract, model: Model, values: Mapping[str, str]) -> Contract:
-    """The contract with what only the resolved project tells: who uses a variable, and what ends in browsers."""
-    used, places = set(contract.asked), dict[str, str]()
+def with_uses(contract: Contract, model: Model, values: Mapping[str, str], brought: Collection[str] = ()) -> Contract:
+    """The contract with what only the resolved project tells: who uses a variable, and what ends in browsers.
+
+    `brought`: variables that come with another tool's dialect.
+    """
+    used, places = {*contract.asked, *brought}, dict[str, str]()
     for service in model.services.values():
         arguments = _arguments(service.build)
         used |= {*service.environment, *arguments}

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from windlass.domain.dialects.addresses import find_places, find_routes, with_port
+from windlass.domain.dialects.addresses import Places, find_places, find_routes, with_port
 from windlass.domain.dialects.coolify import is_coolify, translate_coolify
+from windlass.domain.dialects.dokploy import HOST, TEMPLATE, filled, hosts_in, translate_dokploy
+from windlass.domain.dialects.magic import read_secret
 from windlass.domain.dialects.oldkeys import translate_old_keys
 from windlass.domain.dialects.translation import NewFile, Translation, joined
 from windlass.domain.documents import Document, parse_yaml
@@ -57,9 +59,11 @@ def translate_project(outside: Outside, folder: Path, files: Sequence[str]) -> S
     declared = frozenset(str(name) for document, _ in read.values() for name in document.data.get("volumes") or ())
     theirs = any(is_coolify(document, text) for document, text in read.values())
     start = folder_of(files[0]) if files else "."
+    template = _template(outside, folder, start)
+    of_template = translate_dokploy(template, start, {n: d for n, (d, _) in read.items()}) if template else {}
     found = []
     for name, (document, text) in read.items():
-        parts = [translate_old_keys(document)]
+        parts = [translate_old_keys(document), of_template.get(name, Translation())]
         parts += [translate_coolify(document, text, start, declared)] if theirs else []
         found.append(translation := joined(parts))
         if translation.edits:
@@ -77,16 +81,32 @@ def fill_in(outside: Outside, app: str, spoken: Spoken, given: Mapping[str, str]
     own = {f"SERVICE_FQDN_{r.id}": hosts[r.service] for r in whole.routes if hosts.get(r.service)}
     host = default_host(app, outside.domain)
     places = find_places(whole.routes, whole.magic, {**own, **given}, host, whole.port_hint)
-    made = make_secrets(whole.magic, given, outside.clock.now())
+    asked = [*filter(None, map(read_secret, sorted(whole.magic))), *whole.secrets]
+    made = make_secrets(asked, given, outside.clock.now())
     addresses = with_port(places.values, outside.http_port)
-    routes = find_routes(whole.routes, places, whole.port_hint)
     notes = (*whole.notes, *_told(addresses, made, given))
-    return Filled({**whole.defaults, **addresses}, made, routes, notes)
+    own_hosts = _hosts_of_template(whole, places, host)
+    template = _of_template(whole.texts, {**made, **given, **own_hosts})
+    further = {route.id: filled(route.host, own_hosts) for route in whole.routes if route.host}
+    routes = find_routes(whole.routes, replace(places, hosts={**places.hosts, **further}), whole.port_hint)
+    return Filled({**whole.defaults, **template, **addresses}, made, routes, notes)
+
+
+def _of_template(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    hosts = {name: value for name, value in values.items() if name.startswith(HOST)}
+    return hosts | {name: filled(text, values) for name, text in texts.items()}
+
+
+def _hosts_of_template(whole: Translation, places: Places, default: str) -> dict[str, str]:
+    """A host for each domain of the template: its route's, else the app's own."""
+    texts = (*whole.texts.values(), *(r.host for r in whole.routes), *(str(edit.value) for edit in whole.edits))
+    named = {name for text in texts for name in hosts_in(text)}
+    return {name: places.hosts.get(name.removeprefix(HOST), "") or default for name in sorted(named)}
 
 
 def _told(addresses: Mapping[str, str], made: Mapping[str, str], given: Mapping[str, str]) -> Iterator[str]:
     if made:
-        yield f"Coolify's dialect: made once and kept as variables of the app: {', '.join(sorted(made))}"
+        yield f"made once and kept as variables of the app: {', '.join(sorted(made))}"
     listed = ", ".join(f"{name}={value}" for name, value in sorted(addresses.items()) if name not in given)
     if listed:
         yield f"Coolify's dialect: by the routes: {listed}"
@@ -106,6 +126,13 @@ def _read(outside: Outside, folder: Path, files: Sequence[str]) -> dict[str, tup
         except Refused:
             continue
     return found
+
+
+def _template(outside: Outside, folder: Path, start: str) -> bytes | None:
+    place = inside(start, TEMPLATE)
+    if place is None or outside.trees.leads_outside(folder, place):
+        return None
+    return outside.trees.read(folder / place)
 
 
 def _bring(outside: Outside, folder: Path, file: NewFile) -> None:

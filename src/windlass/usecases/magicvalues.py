@@ -1,4 +1,4 @@
-"""Makes the values that Coolify's magic variables ask for."""
+"""Makes the values that other tools make up at the first deploy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import hmac
 import json
 import secrets
 import string
+import uuid
 from collections.abc import Iterable, Mapping
 
-from windlass.domain.dialects.magic import Kind, Secret, read_secret
+from windlass.domain.dialects.magic import Kind, Secret
 
 _WORD = string.ascii_letters + string.digits
 _SYMBOLS = _WORD + "-._~"  # in a URL they stand for themselves
@@ -19,9 +20,9 @@ _SIGNING_KEY = "SERVICE_PASSWORD_JWT"
 _TOKEN_LIFE_S = 100 * 365 * 24 * 3600
 
 
-def make_secrets(names: Iterable[str], given: Mapping[str, str], now: float) -> dict[str, str]:
-    """New values for the names that have none and ask for one."""
-    wanted = [s for s in map(read_secret, sorted(names)) if s is not None and s.name not in given]
+def make_secrets(asked: Iterable[Secret], given: Mapping[str, str], now: float) -> dict[str, str]:
+    """New values for those that have none."""
+    wanted = [s for s in asked if s.name not in given]
     if any(s.kind in _TOKEN_ROLES for s in wanted) and _SIGNING_KEY not in given:
         wanted.append(Secret(_SIGNING_KEY, Kind.WORD, 64))
     made = {s.name: _random(s) for s in wanted if s.kind not in _TOKEN_ROLES}
@@ -35,6 +36,8 @@ def _random(secret: Secret) -> str:
         return base64.b64encode(secrets.token_bytes(secret.size)).decode()
     if secret.kind is Kind.HEX:
         return secrets.token_hex(secret.size)
+    if secret.kind is Kind.UUID:
+        return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
     alphabet = _SYMBOLS if secret.kind is Kind.SYMBOLS else _WORD
     # A letter first: names of users that begin with a digit need quotes in SQL.
     text = secrets.choice(string.ascii_letters) + "".join(secrets.choice(alphabet) for _ in range(secret.size - 1))

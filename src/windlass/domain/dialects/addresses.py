@@ -62,6 +62,7 @@ def with_port(values: Mapping[str, str], port: int) -> dict[str, str]:
 
 
 def _label(id_: str) -> str:
+    id_ = id_.removesuffix("_DOMAIN").removesuffix("_HOST")
     return re.sub(r"[^a-z0-9]+", "-", id_.lower()).strip("-")[:63] or "other"
 
 

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SYMBOLS = "symbols"  # also some that need no escape in a URL
     BASE64 = "base64"
     HEX = "hex"
+    UUID = "uuid"
     ANON_TOKEN = "anon token"  # JSON web tokens, signed with SERVICE_PASSWORD_JWT
     SERVICE_TOKEN = "service token"
 
