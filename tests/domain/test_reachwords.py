@@ -80,6 +80,12 @@ def test_why_nothing_could_be_asked() -> None:
     assert (found.status, found.fix) == (Status.WARNING, "")
 
 
+def test_a_name_that_could_be_a_services() -> None:
+    lone = Visit(Target("DB", Kind.POSTGRES, (("db", 5432),)), Standpoint("open"), ("web",))
+    told = tell_visit("shop", lone, Reply(Step.NAME, "unknown"))
+    assert told.message == "DB (web): no service of the project is called db, and no name server knows it"
+
+
 def test_the_fix() -> None:
     kept = tell_visit("shop@staging", VISIT, Reply(Step.CREDENTIALS, "wrong"))
     assert kept.fix == "correct DB: windlass env set shop@staging DB --stdin; or --skip-check reachability:DB"

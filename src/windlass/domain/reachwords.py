@@ -20,6 +20,7 @@ _NAMES = {
 _WORDS: Mapping[Step, Mapping[str, tuple[str, str]]] = {
     Step.NAME: {
         "unknown": ("no name server knows the host {host}", "{value}, or join the network that knows it"),
+        "alone": ("no service of the project is called {host}, and no name server knows it", "{value}"),
         "timeout": ("no name server answered for the host {host}", "look at this machine's name servers"),
     },
     Step.NETWORK: {
@@ -97,9 +98,15 @@ def tell_visit(app: str, visit: Visit, reply: Reply) -> Finding:
     if reply.is_good:
         name = visit.target.variable
         return Finding(f"{CHECK}:{name}", Status.OK, _good(visit, reply), name=name)
-    words = _WORDS[reply.step].get(reply.why, ("{place}: " + reply.step + "{code}", ""))
+    words = _WORDS[reply.step].get(_why(visit, reply), ("{place}: " + reply.step + "{code}", ""))
     is_refusal = visit.strict and reply.step not in (Step.BUSY, Step.UNASKED)
     return _finding(app, visit, Status.REFUSED if is_refusal else Status.WARNING, words, reply.step, reply.code)
+
+
+def _why(visit: Visit, reply: Reply) -> str:
+    """A name without a dot is meant as one of the project's, or of a network that it joins."""
+    is_lone = reply.step is Step.NAME and reply.why == "unknown" and "." not in visit.target.servers[0][0]
+    return "alone" if is_lone else reply.why
 
 
 def tell_unasked(app: str, visit: Visit, why: str) -> Finding:
