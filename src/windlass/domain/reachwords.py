@@ -72,7 +72,7 @@ _WORDS: Mapping[Step, Mapping[str, tuple[str, str]]] = {
         "failing": ("{place} answers with an error of its own{code}", "look at what it says there"),
     },
     Step.UNASKED: {
-        "error": ("{place} was not asked: windlass itself failed at it", "try again, and report it when that fails too"),
+        "error": ("{place} was not asked: windlass itself failed at it", "try again, then report it"),
     },
 }  # fmt: skip
 _SECURE = {
