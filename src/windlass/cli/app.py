@@ -101,8 +101,17 @@ def _end(error: WindlassError, as_json: bool, usage: click.ClickException | None
     else:
         from windlass.cli.text import tell_error
 
-        click.echo(tell_error(error), err=True)
+        click.echo("\n".join([tell_error(error), *_beside(error)]), err=True)
     return error.exit_code
+
+
+def _beside(error: WindlassError) -> list[str]:
+    """The rest of the list of checks: what refuses stands in the error."""
+    if not error.beside.get("checks"):
+        return []
+    from windlass.cli.render_checks import draw_findings
+
+    return ["", *draw_findings(error.beside["checks"], without=("refused",))]
 
 
 def _usage(error: click.ClickException) -> Usage:

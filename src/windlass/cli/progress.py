@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from windlass.cli.render_checks import draw_findings
 from windlass.cli.text import line_of, seconds
 from windlass.domain.release import STEPS
 
@@ -36,6 +37,9 @@ class PlainProgress:
             self._write(click.style("  " + told_line(data), dim=True))
         elif kind in ("note", "warning", "error"):
             self._write(f"  {told_line(data)}")
+        elif kind == "checks":
+            for line in doubts(data):
+                self._write(f"  {line}")
         elif kind == "state" and data.get("status") in _TOLD_STATES:
             self._write(click.style(line_of(data["status"]), fg="yellow"))
 
@@ -77,6 +81,9 @@ class LiveProgress:
                 self._tail.clear()
         elif kind in ("line", "note", "warning", "error", "health"):
             self._tail.append(told_line(data))
+        elif kind == "checks":
+            for line in doubts(data):
+                self.say(click.unstyle(line))
         elif kind == "state" and data.get("status") in _TOLD_STATES:
             self._tail.append(line_of(data["status"]))
 
@@ -102,6 +109,11 @@ class LiveProgress:
             text.append(f"  │ {line}\n", style="dim")
         text.rstrip()
         return text
+
+
+def doubts(data: dict[str, Any]) -> list[str]:
+    """What the checks before the deploy warn of; what refuses ends the deployment, and is told there."""
+    return draw_findings(data.get("items") or [], without=("refused", "ok"))
 
 
 def told_line(data: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from windlass.cli.render_checks import count_findings, draw_findings
 from windlass.cli.text import Styled, line_of, moment, seconds, size, styled, table
 
 Draw = Callable[[dict[str, Any]], str]
@@ -111,6 +112,8 @@ def draw_events(document: dict[str, Any]) -> str:
 
 def draw_event(item: dict[str, Any]) -> str:
     data = item.get("data") or {}
+    if item.get("kind") == "checks":
+        data = {"text": count_findings(data.get("items") or [])}
     facts = " ".join(
         f"{line_of(k)}={line_of(v)}" for k, v in data.items() if k != "text" and v not in (None, "", [], {})
     )
@@ -188,7 +191,8 @@ def draw_plan(document: dict[str, Any]) -> str:
     lines += [f"note   {line_of(note)}" for note in document.get("notes") or []]
     for reason in document.get("downtime") or []:
         lines.append(f"{click.style('short interruption', fg='yellow')}  {line_of(reason)}")
-    return "\n".join(lines)
+    lines += ["", *draw_findings(document.get("checks") or [])]
+    return "\n".join(lines).rstrip()
 
 
 def draw_done(words: str) -> Draw:

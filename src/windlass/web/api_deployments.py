@@ -22,6 +22,7 @@ from windlass.web.needs import needs
 from windlass.web.routing import guarded_router
 from windlass.web.stream import deployment_messages, respond
 from windlass.web.uploads import Incoming, receive
+from windlass.wire.answers import PLAN
 from windlass.wire.bodies import DeployBody, RollbackBody
 
 router = guarded_router("deployments")
@@ -49,6 +50,8 @@ _FORM: dict[str, Any] = {
     }
 }
 
+_PLAN: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": PLAN}}}}
+
 
 @router.post("/apps/{app}/deployments", status_code=202, openapi_extra=_FORM)
 @needs(Permission.APP_DEPLOY, "app.deploy", told=("source_kind", "url", "ref", "commit", "force"))
@@ -61,7 +64,7 @@ async def deploy(app: App, request: Request, outside: World, who: Who) -> Docume
     return await run_in_threadpool(views.deployment_document, outside, deployment.id)
 
 
-@router.post("/apps/{app}/plan", openapi_extra=_FORM)
+@router.post("/apps/{app}/plan", openapi_extra=_FORM, responses=_PLAN)
 @needs(Permission.APP_DEPLOY, "app.plan", told=("source_kind", "url", "ref", "commit"))
 async def plan(app: App, request: Request, outside: World, who: Who) -> Document:
     """What a deploy would do, and every reason why it would be refused."""

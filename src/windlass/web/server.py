@@ -24,6 +24,7 @@ from windlass.web.needs import needs, open_to_all
 from windlass.web.options import WebOptions
 from windlass.web.routing import guarded_router, open_paths, routes_of
 from windlass.wire import API, EXIT_HEADER, error_document
+from windlass.wire.answers import CHECKS
 
 LOG = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ _ERROR_SCHEMA: dict[str, Any] = {
                     },
                 },
             },
-        }
+        },
+        "checks": {**CHECKS, "description": "Of a refused plan: what every check found."},
     },
 }
 
