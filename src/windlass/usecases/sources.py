@@ -9,7 +9,6 @@ from typing import Any
 
 from windlass.domain import names
 from windlass.domain.errors import Conflict, Usage
-from windlass.domain.records import App
 from windlass.domain.sources import (
     KEY,
     STATUS_TOKEN,
@@ -25,6 +24,7 @@ from windlass.domain.sources import (
     is_ssh,
 )
 from windlass.ports.outside import Outside
+from windlass.usecases.admission import new_app
 from windlass.usecases.fetching import source_of
 from windlass.usecases.polling import begin_polling
 from windlass.usecases.views import shown
@@ -61,7 +61,7 @@ class Setting:
 def set_source(outside: Outside, setting: Setting) -> dict[str, Any]:
     """Keep it, for the next deploy. The app need not be there yet. Raises Refused with all that is wrong."""
     app = names.docker_name(names.app_name(setting.app))
-    model = _model(outside, app, setting)
+    model = _model(outside, app)
     source, secrets, gone = _with_access(outside, _wished(outside, app, setting, model), setting, model)
     source = check_source(source, allow_file=setting.local)
     _ensure_app(outside, app)
@@ -130,7 +130,7 @@ def fingerprints(host_keys: str) -> list[str]:
     return found
 
 
-def _model(outside: Outside, app: str, setting: Setting) -> Source | None:
+def _model(outside: Outside, app: str) -> Source | None:
     """The source of before; for a new environment the one of production."""
     own = outside.store.sources.find(app)
     if own is not None:
@@ -191,7 +191,7 @@ def _with_access(outside: Outside, source: Source, setting: Setting, model: Sour
     if token:
         named = replace(source, auth=Auth.TOKEN, user=setting.user or user)
         return named, {**secrets, TOKEN: token}, (KEY,)
-    if model is None or setting.public or not _same_server(model, source):
+    if model is None or setting.public or not _may_take_over(model, source):
         return source, secrets, (TOKEN, KEY, *(() if setting.status_token else (STATUS_TOKEN,)))
     kept = replace(
         source, auth=model.auth, user=setting.user or model.user, public_key=model.public_key, host_keys=model.host_keys
@@ -206,6 +206,11 @@ def _with_key(outside: Outside, source: Source, key: str, secrets: dict[str, str
     pinned = before.host_keys if before is not None and _same_server(before, source) else ""
     named = replace(source, auth=Auth.KEY, public_key=made.public, host_keys=pinned)
     return named, {**secrets, KEY: made.private}, (TOKEN,)
+
+
+def _may_take_over(model: Source, source: Source) -> bool:
+    """An app keeps its way in while the server is the same; another environment gets it for the very repository."""
+    return _same_server(model, source) if model.app == source.app else model.url == source.url
 
 
 def _same_server(model: Source, source: Source) -> bool:
@@ -234,6 +239,6 @@ def _inherited(outside: Outside, model: Source, source: Source) -> dict[str, str
 def _ensure_app(outside: Outside, app: str) -> None:
     known = outside.store.apps.find(app)
     if known is None:
-        outside.store.apps.add(App(name=app, created_at=outside.clock.now()))
+        outside.store.apps.add(new_app(outside, app))
     elif known.removing:
         raise Conflict(f"{shown(app)} is being removed", code="removing", hint=f"windlass status {shown(app)}")

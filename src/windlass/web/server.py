@@ -16,7 +16,18 @@ from windlass.domain.errors import Detail, NotFound, OutOfReach, Usage, Windlass
 from windlass.domain.rights import Permission
 from windlass.ports.outside import Outside
 from windlass.usecases.logins import caller_by_cookie, caller_by_token
-from windlass.web import api_access, api_apps, api_deployments, api_keys, api_logs, api_people, api_variables, pages
+from windlass.web import (
+    api_access,
+    api_apps,
+    api_deployments,
+    api_hooks,
+    api_keys,
+    api_logs,
+    api_people,
+    api_sources,
+    api_variables,
+    pages,
+)
 from windlass.web.feed import Feed
 from windlass.web.guard import Authentication
 from windlass.web.inputs import World
@@ -90,6 +101,8 @@ ROUTERS: tuple[tuple[str, APIRouter], ...] = (
         (API, module.router)
         for module in (api_apps, api_deployments, api_variables, api_logs, api_keys, api_people, api_access)
     ),
+    *((API, module.router) for module in (api_sources, api_hooks)),
+    ("", api_hooks.open_router),
     (API, control_router),
 )
 

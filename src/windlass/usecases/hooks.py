@@ -1,0 +1,102 @@
+"""Webhooks: shown to the operator, and received from Git servers; a push deploys the environments of its branch."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from windlass.domain import names
+from windlass.domain.errors import Conflict, Refused, WindlassError
+from windlass.domain.hooks import KEPT_S, Verdict, Word, judge
+from windlass.domain.hooksigns import make_secret
+from windlass.domain.sources import HOOK, Source, SourceKind
+from windlass.ports.outside import Outside
+from windlass.usecases.auditing import record
+from windlass.usecases.requests import DeployRequest, request_deploy
+from windlass.usecases.views import shown
+
+PATH = "/hooks/"
+SECRET_BYTES = 32
+
+
+class HookRefused(Refused):
+    default_code = "hook_refused"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What came. `headers` with names in small letters; `source`: from where."""
+
+    app: str
+    headers: Mapping[str, str]
+    body: bytes
+    source: str
+
+
+def show_hook(outside: Outside, app: str, base: str, *, reveal: bool, renew: bool) -> dict[str, Any]:
+    """{"app", "url", "secret" or null, "notes"}; a secret is made when there is none. `base`: where we are reached."""
+    name = names.docker_name(names.app_name(app))
+    secret = outside.store.sources.keep_secret(name, HOOK, make_secret(secrets.token_bytes(SECRET_BYTES)), renew=renew)
+    notes = []
+    if not base:
+        notes.append("the control plane listens on its unix socket alone: windlass up --listen ADDRESS:PORT")
+    if outside.store.sources.find(name) is None:
+        notes.append(f"there is no source yet: windlass source set {shown(name)} URL --branch main")
+    url = f"{base.rstrip('/')}{PATH}{shown(name)}"
+    return {"app": shown(name), "url": url, "secret": secret if reveal else None, "notes": notes}
+
+
+def receive_hook(outside: Outside, delivery: Delivery) -> dict[str, Any]:
+    """{"result": pong, ignored or queued, "reason", "deployments": [{"app", "deployment"}]}.
+
+    Raises HookRefused for a delivery that is not proved, in the same words whether or not there is such an app;
+    Conflict hook_replayed for one that was received before.
+    """
+    app = names.docker_name(names.app_name(delivery.app))
+    secret = outside.store.sources.secrets(app).get(HOOK) or secrets.token_hex(SECRET_BYTES)
+    now = outside.clock.now()
+    verdict = judge(delivery.headers, delivery.body, secret, now)
+    if verdict.word is Word.REFUSED:
+        _write_down(outside, delivery, verdict, {"failed": verdict.reason})
+        raise HookRefused(f"the webhook is refused: {verdict.reason}", hint=f"windlass hook show {shown(app)}")
+    if not outside.store.sources.mark(app, verdict.marks, now, now - KEPT_S):
+        _write_down(outside, delivery, verdict, {"failed": "it was received before"})
+        raise Conflict("this delivery was received before", code="hook_replayed")
+    try:
+        return _carry_out(outside, delivery, verdict, app)
+    except WindlassError:
+        outside.store.sources.unmark(app, verdict.marks)  # it may be sent again
+        raise
+
+
+def _carry_out(outside: Outside, delivery: Delivery, verdict: Verdict, app: str) -> dict[str, Any]:
+    if verdict.word is Word.PING:
+        return _answer("pong")
+    if verdict.word is not Word.PUSH:
+        return _answer("ignored", verdict.reason)
+    meant = targets(outside.store.sources.all(), app, verdict.branch)
+    if not meant:
+        return _answer("ignored", f"nothing is deployed from the branch {verdict.branch}")
+    _write_down(outside, delivery, verdict, {"branch": verdict.branch, "apps": [shown(s.app) for s in meant]})
+    by = f"hook:{verdict.provider}"
+    queued = [request_deploy(outside, DeployRequest(shown(s.app), "source", trigger="hook", by=by)) for s in meant]
+    return _answer("queued", deployments=[{"app": shown(d.app), "deployment": d.id} for d in queued])
+
+
+def targets(sources: Sequence[Source], app: str, branch: str) -> list[Source]:
+    """Whom a push to the branch concerns: the app, and at production's hook its other environments too."""
+    own = [s for s in sources if s.app == app or s.app.startswith(app + "--")]
+    return [s for s in own if s.kind is SourceKind.GIT and s.branch == branch]
+
+
+def _answer(result: str, reason: str = "", deployments: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    return {"result": result, "reason": reason, "deployments": list(deployments)}
+
+
+def _write_down(outside: Outside, delivery: Delivery, verdict: Verdict, data: Mapping[str, Any]) -> None:
+    app = names.docker_name(names.app_name(delivery.app))
+    if outside.store.apps.find(app) is not None:
+        who = f"hook ({verdict.provider or 'unknown'})"
+        record(outside, who, delivery.source, "hook.push", app=app, data=data)
