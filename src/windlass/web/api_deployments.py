@@ -164,8 +164,12 @@ def _check_source(body: DeployBody, incoming: Incoming, owner: bool) -> None:
             git_ref(body.ref)
         if incoming.upload is not None:
             raise Usage("a Git source comes without a file", code="source_invalid")
+    elif body.source_kind in ("image", "source"):
+        if incoming.upload is not None:
+            raise Usage("an image or the app's own source comes without a file", code="source_invalid")
     elif body.source_kind != "upload" or incoming.upload is None:
-        raise Usage("source_kind is upload with a file, or git with a url", code="source_invalid")
+        words = "source_kind is upload with a file, git or image with a url, or source"
+        raise Usage(words, code="source_invalid")
 
 
 def _values(outside: Outside, body: DeployBody) -> dict[str, str]:
