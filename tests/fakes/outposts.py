@@ -20,6 +20,7 @@ class FakeOutposts:
     engine: FakeEngine
     replies: dict[str, Reply] = field(default_factory=dict)
     closed: str = ""
+    knows_before: bool = True  # that it is closed
     hangs: bool = False
     asked: list[tuple[int, tuple[Target, ...], float]] = field(default_factory=list)
 
@@ -28,7 +29,7 @@ class FakeOutposts:
         return Post(IMAGE, ("--idle",))
 
     def why_closed(self, pid: int, container: str) -> str:
-        return self.closed
+        return self.closed if pid or self.knows_before else ""
 
     def ask(self, pid: int, targets: Sequence[Target], limit_s: float) -> list[Reply]:
         self.asked.append((pid, tuple(targets), limit_s))

@@ -159,24 +159,29 @@ def test_the_machines_own_network_needs_no_outpost(world: World) -> None:
     assert not [call for call in world.engine.calls if call[0] == "create_network"]
 
 
-@pytest.mark.parametrize("kind", ["closed", "hangs", "refuses", "missing"])
+@pytest.mark.parametrize("kind", ["closed", "found closed", "hangs", "refuses"])
 def test_where_nothing_can_be_asked_that_is_said(world: World, kind: str) -> None:
     given = land({"DB": DB})
-    if kind == "closed":
+    if kind.endswith("closed"):
         outposts(world).closed = "windlass does not run as root"
+        outposts(world).knows_before = kind == "closed"
     elif kind == "hangs":
         outposts(world).hangs = True
-    elif kind == "refuses":
+    else:
 
         def refuse(spec: HolderContainer) -> str:
             raise Failed("the engine has no room")
 
         world.engine.create_holder = refuse  # type: ignore[method-assign]
-    else:
-        given = land({"DB": DB}, networks={"far": None})
     (found,) = reachability(world.outside, given)
     assert (found.status, found.code) == (Status.WARNING, "reach_unasked")
     assert "was not asked (" in found.message
+    set_up = [call for call in world.engine.calls if call[0] == "create_network"]
+    assert len(set_up) == (0 if kind == "closed" else 1)
+
+
+def test_a_network_that_the_deployment_will_make(world: World) -> None:
+    assert statuses(reachability(world.outside, land({"DB": DB}, networks={"far": None}))) == {"DB": ("ok", "")}
 
 
 def test_an_engine_that_is_away(world: World) -> None:

@@ -19,9 +19,12 @@ def why_closed(pid: int, container: str) -> str:
     """Why the namespace of this container's first process cannot be entered from here; "" when it can.
 
     `container` is its full ID: the process of this number may be another one where the engine is somewhere else.
+    Process 0: whether any could be, as far as that is known beforehand.
     """
     if os.geteuid() != 0:
         return "windlass does not run as root"
+    if pid == 0:
+        return ""
     try:
         is_here = pid > 1 and container in Path(f"/proc/{pid}/cgroup").read_text()
         # In a control group namespace the path is a mere /; the files that the engine mounts carry the ID all the same.

@@ -28,7 +28,10 @@ class Outposts(Protocol):
         ...
 
     def why_closed(self, pid: int, container: str) -> str:
-        """Why the network of this container (by its full ID and its first process) cannot be entered; "" if it can."""
+        """Why the network of this container (by its full ID and its first process) cannot be entered; "" if it can.
+
+        Process 0: whether any could be, as far as that is known before there is one.
+        """
         ...
 
     def ask(self, pid: int, targets: Sequence[Target], limit_s: float) -> list[Reply]:

@@ -117,6 +117,9 @@ def _exposure(scene: Scene) -> list[Finding]:
 
 
 def _reachability(scene: Scene) -> list[Finding]:
+    if any(detail.code == "consent_missing" for detail in scene.project.problems):
+        # Nothing of windlass's joins a network, or asks from the machine's own, that the app may not.
+        return [warned(Detail("reach_unasked", "", "nothing is asked before consent is given"), "reachability")]
     manifest, own = scene.project.manifest, default_host(scene.app, scene.outside.domain)
     land = Landscape(
         app=scene.app,

@@ -11,7 +11,7 @@ from windlass.domain.errors import NotFound, WindlassError
 from windlass.domain.outposts import Reply, Standpoint, Target
 from windlass.domain.plan import EnsureNetwork
 from windlass.domain.records import Resource
-from windlass.ports.engine import ConnectOptions, Container, HolderContainer
+from windlass.ports.engine import ConnectOptions, Container, HolderContainer, NetworkFacts
 from windlass.ports.outposts import Closed
 from windlass.ports.outside import Outside
 from windlass.usecases.networks import create_network
@@ -35,11 +35,16 @@ def ask_from(
     """Ask all of them from there, within the seconds that `left` says. Raises Closed, TimeoutError, WindlassError."""
     if standpoint.machine:
         return outside.outposts.ask(0, targets, max(left(), _LEAST_S))
+    _refuse_closed(outside, 0, "")
     with _outpost(outside, sender, standpoint) as container:
-        why = outside.outposts.why_closed(container.pid, container.id)
-        if why:
-            raise Closed(why)
+        _refuse_closed(outside, container.pid, container.id)
         return outside.outposts.ask(container.pid, targets, max(left(), _LEAST_S))
+
+
+def _refuse_closed(outside: Outside, pid: int, container: str) -> None:
+    why = outside.outposts.why_closed(pid, container)
+    if why:
+        raise Closed(why)
 
 
 @contextmanager
@@ -50,9 +55,11 @@ def _outpost(outside: Outside, sender: Sender, standpoint: Standpoint) -> Iterat
     with outside.outpost_memory.lock:
         outside.outpost_memory.manned.add(name)
     try:
-        networks = list(standpoint.shared)
+        here = outside.engine.networks()
+        # One that is not there yet will be made by the deployment, and is as open as any.
+        networks = [n.name for n in here if n.name in standpoint.shared]
         if standpoint.own or not networks:
-            _make_network(outside, sender, name, standpoint.own == "closed")
+            _make_network(outside, sender, name, standpoint.own == "closed", here)
             networks.insert(0, name)
         post = outside.outposts.post()
         holder = HolderContainer(
@@ -79,9 +86,9 @@ def _outpost(outside: Outside, sender: Sender, standpoint: Standpoint) -> Iterat
             outside.outpost_memory.manned.discard(name)
 
 
-def _make_network(outside: Outside, sender: Sender, name: str, internal: bool) -> None:
+def _make_network(outside: Outside, sender: Sender, name: str, internal: bool, here: Sequence[NetworkFacts]) -> None:
     wanted = EnsureNetwork(name, _SIZE, internal, ROLE, sender.app)
-    ref = create_network(outside, wanted, _labels(outside, sender), outside.engine.networks())
+    ref = create_network(outside, wanted, _labels(outside, sender), here)
     outside.store.resources.record(Resource("network", ref, name, sender.app, None, sender.deployment))
 
 
