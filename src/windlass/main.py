@@ -97,6 +97,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
     from windlass.adapters.outpost.outpost import ChildOutposts
     from windlass.adapters.probe import NetworkProber
     from windlass.adapters.trees import FolderTrees
+    from windlass.adapters.visitor import EdgeVisitor
     from windlass.ports.outside import Outside
 
     engine = build_engine(known)
@@ -110,6 +111,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         edge=build_edge(known, engine),
         prober=NetworkProber(),
         outposts=ChildOutposts(engine),
+        visitor=EdgeVisitor(known.http_port),
         machine=LocalMachine(),
         clock=SystemClock(),
         pool=known.pool,

@@ -12,6 +12,7 @@ from typing import Any
 from tests.fakes.edge import FakeEdge
 from tests.fakes.engine import FakeEngine
 from tests.fakes.outposts import FakeOutposts
+from tests.fakes.visitor import FakeVisitor
 
 from windlass.adapters.store.store import SqlStore, open_store
 from windlass.adapters.trees import FolderTrees
@@ -262,6 +263,7 @@ def make_world(folder: Path) -> World:
         edge=edge,
         prober=prober,
         outposts=FakeOutposts(engine),
+        visitor=FakeVisitor(),
         machine=machine,
         clock=clock,
         pool="10.9.0.0/20",

@@ -78,6 +78,7 @@ def outside(store: SqlStore, tmp_path: Path) -> Outside:
         edge=nothing,
         prober=nothing,
         outposts=nothing,
+        visitor=nothing,
         machine=cast(Any, machine),
         clock=SystemClock(),
         pool="10.213.0.0/16",

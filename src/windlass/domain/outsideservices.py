@@ -174,18 +174,18 @@ def _standpoint(model: Model, service: Service) -> Standpoint | None:
     return Standpoint(
         own=kind if own or not joined else "",
         shared=shared,
-        hosts=_host_lines(raw.get("extra_hosts")),
-        dns=_listed(raw.get("dns")),
-        search=_listed(raw.get("dns_search")),
+        hosts=host_lines(raw.get("extra_hosts")),
+        dns=listed(raw.get("dns")),
+        search=listed(raw.get("dns_search")),
     )
 
 
-def _host_lines(value: Any) -> tuple[str, ...]:
+def host_lines(value: Any) -> tuple[str, ...]:
     """`name:address`, as the engine takes them."""
     if isinstance(value, Mapping):
-        pairs = [(str(n), a) for n, addresses in value.items() for a in _listed(addresses)]
+        pairs = [(str(n), a) for n, addresses in value.items() for a in listed(addresses)]
     else:
-        parts = (_split_host(line) for line in _listed(value))
+        parts = (_split_host(line) for line in listed(value))
         pairs = [(name, address) for name, address in parts]
     return tuple(f"{name}:{address.strip('[]')}" for name, address in pairs if name and address)
 
@@ -197,7 +197,8 @@ def _split_host(line: str) -> tuple[str, str]:
     return name, address
 
 
-def _listed(value: Any) -> tuple[str, ...]:
+def listed(value: Any) -> tuple[str, ...]:
+    """What may be written as one word or as a list of them."""
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(str(v) for v in value)

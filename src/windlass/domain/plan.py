@@ -20,7 +20,9 @@ from pydantic import (
     WrapValidator,
 )
 
+from windlass.domain.fronts import Front
 from windlass.domain.release import Probe
+from windlass.domain.smoke import SmokeStep
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class CreateServices:
     """`docker compose create` of these services from release `release`'s base or generation model; starts nothing.
 
     `app_url`: what `$WINDLASS_APP_URL` stands for in their commands and environment; "" leaves both alone.
+    `peer`: the container in whose network they live instead of in networks of their own. `hosts` are this machine.
     """
 
     release: int
@@ -59,6 +62,8 @@ class CreateServices:
     services: tuple[str, ...]
     recreate: bool = False
     app_url: str = ""
+    peer: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,12 +201,55 @@ class Drain:
 
 
 @dataclass(frozen=True)
+class CountAnswers:
+    """Remember what the edge has answered so far: the old version is measured by what it does from now on."""
+
+
+@dataclass(frozen=True)
+class HoldNetwork:
+    """Create a container `name` that does nothing but stand in the networks of this service; it is not started.
+
+    `hosts` lead to itself there, for the edge is reached on its loopback.
+    """
+
+    release: int
+    service: str
+    name: str
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Carry these out while the edge is reached on the loopback of this running container's network."""
+
+    container: str
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One smoke step; the operations of a command, and those that take away what it leaves."""
+
+    step: SmokeStep
+    operations: tuple[Operation, ...] = ()
+    after: tuple[Operation, ...] = ()
+
+
+@dataclass(frozen=True)
 class Watch:
-    """The bake: probes go on and any crash among these containers fails the deployment."""
+    """The bake: probes go on, and any crash among these containers fails the deployment, as does a failed step.
+
+    It lasts `seconds`, and until all steps have passed. The answers of `routed` services are compared with those they
+    gave in release `previous`; None: there is nothing to compare with.
+    """
 
     seconds: float
     probes: tuple[tuple[str, Probe], ...]  # container, probe
     release: int
+    steps: tuple[Proof, ...] = ()
+    previous: int | None = None
+    routed: tuple[str, ...] = ()
+    front: Front = Front()
 
 
 @dataclass(frozen=True)
@@ -266,6 +314,9 @@ _Each = (
     | WithdrawRoutes
     | Stop
     | Drain
+    | CountAnswers
+    | HoldNetwork
+    | Reached
     | Watch
     | KeepWarm
     | RemoveContainers

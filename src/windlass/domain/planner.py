@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from windlass.domain.derivation import needs_names
+from windlass.domain.fronts import Front
 from windlass.domain.parts import (
     containers_of,
     is_needed,
@@ -17,6 +18,7 @@ from windlass.domain.parts import (
 )
 from windlass.domain.plan import (
     Attach,
+    CountAnswers,
     CreateServices,
     Deliver,
     Detach,
@@ -39,7 +41,6 @@ from windlass.domain.plan import (
     Stop,
     SwitchRoutes,
     Together,
-    Watch,
     WithdrawRoutes,
 )
 from windlass.domain.raising import (
@@ -61,6 +62,7 @@ from windlass.domain.release import (
     base_project,
     names_network,
 )
+from windlass.domain.smokeplan import command_leftovers, verify_step
 from windlass.domain.taskplan import build_step
 from windlass.domain.tasks import Phase
 
@@ -92,6 +94,7 @@ class Situation:
     skip_tests: bool = False
     skip_verify: bool = False
     skipped: frozenset[str] = frozenset()
+    front: Front = Front()
 
 
 def plan_deployment(given: Situation) -> Plan:
@@ -107,7 +110,7 @@ def plan_deployment(given: Situation) -> Plan:
             _release(given),
             _start(given),
             _switch(given),
-            _verify(given),
+            StepPlan("verify") if given.skip_verify else verify_step(new, old, given.front),
             _retire(given),
         ),
         downtime=downtime(given),
@@ -137,7 +140,8 @@ def _base(given: Situation) -> StepPlan:
     new = given.new
     changed = set(changed_base(given))
     resting = {n for n in given.observed.base_stopped if n in new.parts and new.parts[n].in_base}
-    operations: list[Operation] = [*_shared_networks(new), *_shared_volumes(new)]
+    counted = [CountAnswers()] if given.old and not given.skip_verify else []
+    operations: list[Operation] = [*counted, *_shared_networks(new), *_shared_volumes(new)]
     jobs = jobs_before_base(new, changed) if not given.again else ()
     if jobs:
         operations += [*own_networks(new), *create_parts(new, jobs)]
@@ -298,7 +302,8 @@ def _switch(given: Situation) -> StepPlan:
         operations += [
             Stop(old.number, p.name, containers_of(old, p), p.grace_s, wait=False) for p in _workers(old, late_old)
         ]
-    return StepPlan("switch", tuple(operations), tuple(_switch_back(given, late_new, late_old)))
+    back = (*_switch_back(given, late_new, late_old), *command_leftovers(new))
+    return StepPlan("switch", tuple(operations), back)
 
 
 def _displaced(given: Situation) -> list[Part]:
@@ -353,16 +358,6 @@ def _callable(snapshot: Snapshot) -> list[Part]:
         for p in snapshot.generation()
         if p.strategy is not Strategy.JOB and not p.host_network and not p.peer and p.role is not Role.WORKER
     ]
-
-
-def _verify(given: Situation) -> StepPlan:
-    new = given.new
-    if given.skip_verify:
-        return StepPlan("verify")
-    probes = tuple(
-        (c, p.probe) for p in new.generation() if p.strategy is not Strategy.JOB for c in containers_of(new, p)
-    )
-    return StepPlan("verify", (Watch(new.bake_s, probes, new.number),))
 
 
 def _retire(given: Situation) -> StepPlan:

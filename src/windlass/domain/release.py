@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from windlass.domain.compose import Dependency, Hook
+from windlass.domain.smoke import SmokeStep
 from windlass.domain.tasks import Phase, Task
 
 
@@ -184,6 +185,7 @@ class Snapshot:
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
     variables: Mapping[str, str] | None = None
+    smoke: tuple[SmokeStep, ...] = ()
 
     def base(self) -> tuple[Part, ...]:
         return tuple(p for p in self.parts.values() if p.in_base)

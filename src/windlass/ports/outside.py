@@ -14,6 +14,7 @@ from windlass.ports.outposts import OutpostMemory, Outposts
 from windlass.ports.recent import Recent
 from windlass.ports.sources import Compose, Git, Trees
 from windlass.ports.store import Store
+from windlass.ports.visitor import Visitor
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Outside:
     edge: Edge
     prober: Prober
     outposts: Outposts
+    visitor: Visitor
     machine: Machine
     clock: Clock
     pool: str  # CIDR from which networks get their subnets

@@ -10,6 +10,7 @@ from typing import Any
 
 from windlass.domain.compose import Hook
 from windlass.domain.errors import Failed, NotFound, OutOfReach
+from windlass.domain.outsideservices import host_lines
 from windlass.domain.plan import CreateServices, Deliver, PutBackBase, RemoveGeneration, Start, Stop
 from windlass.domain.release import (
     Part,
@@ -25,6 +26,22 @@ from windlass.usecases.networks import remove_network
 from windlass.usecases.undertaking import Undertaking, record_container
 
 HOOK_S = 300.0
+_OF_OWN_NETWORK = frozenset(
+    [
+        "networks",
+        "network_mode",
+        "extra_hosts",
+        "dns",
+        "dns_search",
+        "dns_opt",
+        "links",
+        "hostname",
+        "domainname",
+        "mac_address",
+        "ports",
+        "expose",
+    ]
+)
 
 
 def create_services(work: Undertaking, wanted: CreateServices) -> None:
@@ -37,6 +54,7 @@ def create_services(work: Undertaking, wanted: CreateServices) -> None:
     marked = _marked(work, model, snapshot)
     if wanted.app_url:
         tell_app_url(marked, wanted.services, wanted.app_url)
+    lead_to_edge(marked, wanted)
     work.outside.compose.create(project, marked, work.outside.trees.app(work.app), wanted.services, wanted.recreate)
     for container in project_containers(work, project):
         if container.labels.get("com.docker.compose.service") in wanted.services:
@@ -66,6 +84,20 @@ def tell_app_url(model: dict[str, Any], services: Iterable[str], url: str) -> No
         words = [str(w).replace(f"$${{{APP_URL}}}", safe) for w in service.get("command") or ()]
         service["command"] = [w.replace(f"$${APP_URL}", safe) for w in words]
         service["environment"] = {**(service.get("environment") or {}), APP_URL: safe}
+
+
+def lead_to_edge(model: dict[str, Any], wanted: CreateServices) -> None:
+    """Into the network of `peer`, whose names and resolver they share then; or `hosts` become names of this machine."""
+    for name in wanted.services:
+        service = model["services"][name]
+        if wanted.peer:
+            kept = {k: v for k, v in service.items() if k not in _OF_OWN_NETWORK}
+            model["services"][name] = {**kept, "network_mode": f"container:{wanted.peer}"}
+        elif wanted.hosts:
+            service["extra_hosts"] = [
+                *host_lines(service.get("extra_hosts")),
+                *(f"{h}:127.0.0.1" for h in wanted.hosts),
+            ]
 
 
 def project_containers(work: Undertaking, project: str) -> list[Container]:

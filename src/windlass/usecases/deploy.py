@@ -213,7 +213,7 @@ _PART_NAMES = {
     "Deliver": "deliver", "Together": "run", "Gate": "gate", "Sequence": "run", "SwitchRoutes": "edge",
     "SetRestart": "policy",
     "Stop": "stop", "Drain": "drain", "Watch": "bake", "RemoveGeneration": "remove", "KeepReleases": "prune",
-    "RemoveContainers": "remove", "KeepWarm": "warm", "RunChecklist": "checklist",
+    "RemoveContainers": "remove", "KeepWarm": "warm", "RunChecklist": "checklist", "CountAnswers": "count",
 }  # fmt: skip
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from windlass.domain.errors import Detail, NotFound, Refused
 from windlass.domain.filebinds import BindKind
+from windlass.domain.fronts import front_of
 from windlass.domain.imagehints import ImageHints
 from windlass.domain.placement import Placing, late_release_jobs, place
 from windlass.domain.probing import probe_for
 from windlass.domain.release import Placement, Probe, Route
 from windlass.domain.routing import Routing, default_routes, routes_from_manifest, taken_hosts
+from windlass.domain.smokeplan import smoke_problems, smoke_steps
 from windlass.usecases.binds import Bind, kinds, questions
 from windlass.usecases.project import Project
 from windlass.usecases.routes import default_host
@@ -53,6 +55,7 @@ def design_release(
     left = tuple(p for p in routing.problems if not complete and p.code in _ANSWERED_BY_IMAGES)
     problems += [p for p in routing.problems if p not in left]
     problems += taken_hosts(app, routing.routes, _owners(work))
+    problems += [] if left else _smoke_problems(work, project, routing.routes)
     probes, wrong = _probes(project, placements, known, complete)
     return Design(placing, routing.routes, probes, found_kinds, (*problems, *wrong), left)
 
@@ -62,6 +65,23 @@ def _routing(project: Project, placing: Placing, known: Mapping[str, ImageHints]
     if written is not None:
         return routes_from_manifest(written, project.model, placing.placements, known)
     return default_routes(project.model, placing.placements, known, project.routes)
+
+
+def _smoke_problems(work: Undertaking, project: Project, routes: Iterable[Route]) -> list[Detail]:
+    """Steps after the switch that could only fail: nothing leads there, or there is no such file."""
+    outside, folder = work.outside, project.source.directory
+    front = front_of(routes, default_host(work.app, outside.domain), outside.http_port)
+    found = smoke_problems(smoke_steps(project.manifest.verify), front)
+    for index, step in enumerate(project.manifest.verify.steps):
+        path = step.file.path if step.file else ""
+        place = f"verify.steps[{index}].file"
+        if path and outside.trees.leads_outside(folder, path):
+            said = f"{path} leads outside the project's folder"
+            found.append(Detail("path_outside", place, said, "name a file inside the project (windlass.yaml)"))
+        elif path and not outside.trees.look(folder / path).is_file:
+            said = f"{path} is no file of the source"
+            found.append(Detail("smoke_file_missing", place, said, "add it, or correct the path (windlass.yaml)"))
+    return found
 
 
 def _probes(

@@ -10,7 +10,7 @@ from typing import Any
 from windlass.domain import plan as ops
 from windlass.domain.errors import Conflict
 from windlass.domain.records import App, Job
-from windlass.usecases import containers, gates, networks, retention, routes, tasks
+from windlass.usecases import containers, gates, holding, networks, retention, routes, tasks, verification
 from windlass.usecases.undertaking import Undertaking
 
 Handler = Callable[[Undertaking, Any], None]
@@ -79,6 +79,14 @@ def live_app(work: Undertaking) -> App:
     return work.outside.store.apps.get(work.app)
 
 
+def _reach_edge(work: Undertaking, wanted: ops.Reached) -> None:
+    holding.reach_edge(work, wanted, carry_out)
+
+
+def _verify(work: Undertaking, wanted: ops.Watch) -> None:
+    verification.verify(work, wanted, carry_out)
+
+
 HANDLERS: dict[type[Any], Handler] = {
     ops.EnsureNetwork: networks.ensure_network,
     ops.EnsureVolume: networks.ensure_volume,
@@ -98,7 +106,10 @@ HANDLERS: dict[type[Any], Handler] = {
     ops.WithdrawRoutes: _withdraw,
     ops.Stop: containers.stop,
     ops.Drain: routes.drain,
-    ops.Watch: gates.watch,
+    ops.CountAnswers: verification.count_answers,
+    ops.HoldNetwork: holding.hold_network,
+    ops.Reached: _reach_edge,
+    ops.Watch: _verify,
     ops.KeepWarm: _keep_warm,
     ops.RemoveContainers: _remove_containers,
     ops.RemoveGeneration: containers.remove_generation,

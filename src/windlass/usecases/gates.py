@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from windlass.domain.errors import Failed, NotFound, OutOfReach
-from windlass.domain.plan import Gate, RunJob, Watch
-from windlass.domain.release import Check, Probe, ProbeKind
-from windlass.ports.engine import Container, EngineEvent, ExecOptions
+from windlass.domain.plan import Gate, RunJob
+from windlass.domain.release import Check, ProbeKind
+from windlass.ports.engine import Container, ExecOptions
 from windlass.usecases.undertaking import Undertaking
 
 PAUSE_S = 0.05
@@ -211,82 +209,3 @@ def await_end(work: Undertaking, name: str, within_s: float) -> Container | None
             work.outside.engine.wait(container.id, min(left, 1.0))
         container = work.container(name)
     return container
-
-
-# --- the bake --------------------------------------------------------------------------------------------------------
-
-
-def watch(work: Undertaking, wanted: Watch) -> None:
-    """Probes go on for `seconds`; a container that dies fails the deployment the moment the engine says so."""
-    if wanted.seconds <= 0:
-        return
-    services = {name: work.container(name).labels.get("windlass.service", name) for name, _ in wanted.probes}
-    deaths: queue.SimpleQueue[EngineEvent] = queue.SimpleQueue()
-    over = threading.Event()
-    listener = threading.Thread(target=_listen, args=(work, wanted, deaths, over), daemon=True)
-    listener.start()
-    try:
-        _bake(work, wanted, services, deaths)
-    finally:
-        over.set()
-
-
-def _bake(
-    work: Undertaking, wanted: Watch, services: Mapping[str, str], deaths: queue.SimpleQueue[EngineEvent]
-) -> None:
-    clock = work.outside.clock
-    end = clock.monotonic() + wanted.seconds
-    misses: dict[str, int] = {}
-    starts = {name: work.container(name).started_at for name, _ in wanted.probes}
-    next_look = clock.monotonic()
-    looks = 0
-    while clock.monotonic() < end:
-        work.control.check()
-        with suppress(queue.Empty):
-            event = deaths.get(timeout=min(0.25, max(0.01, end - clock.monotonic())))
-            if event.name in services:
-                found = _as_it_died(work.container(event.name), event)
-                raise crashed(work, services[event.name], found, "during the bake")
-        if clock.monotonic() >= next_look:
-            for name, probe in wanted.probes:
-                asked = probe if looks % UNDECLARED_EVERY == 0 else _declared(probe)
-                _look(work, name, services[name], starts[name], asked, misses)
-            looks += 1
-            next_look = clock.monotonic() + LOOK_EVERY_S
-
-
-def _declared(probe: Probe) -> Probe:
-    """A page that nobody named as a probe may count its visitors: it is asked more seldom."""
-    return replace(probe, checks=tuple(c for c in probe.checks if c.declared or c.kind is not ProbeKind.HTTP))
-
-
-def _as_it_died(container: Container, event: EngineEvent) -> Container:
-    """The engine may have restarted it by now, and then says 0."""
-    if event.exit_code is None:
-        return container
-    return replace(container, exit_code=event.exit_code, state="exited")
-
-
-def _look(work: Undertaking, name: str, service: str, started_at: str, probe: Probe, misses: dict[str, int]) -> None:
-    container = work.container(name)
-    if container.state != "running" or container.started_at != started_at:
-        raise crashed(work, service, container, "during the bake")
-    quick = [c for c in probe.checks if c.kind in (ProbeKind.HTTP, ProbeKind.TCP)]
-    answers = [(c, work.outside.prober.ask(c, address_of(work, container))) for c in quick]
-    bad = [(c, a) for c, a in answers if a]
-    if quick:
-        misses[name] = misses.get(name, 0) + 1 if bad else 0
-    if misses.get(name, 0) >= BAKE_MISSES:
-        told = describe(*bad[0])
-        message = f"{service} stopped being ready: {bad[0][1]}"
-        raise failure(work, Fault(service, name, "probe_failed", message, told), container)
-
-
-def _listen(work: Undertaking, wanted: Watch, deaths: queue.SimpleQueue[EngineEvent], over: threading.Event) -> None:
-    labels = {"windlass.instance": work.outside.instance, "windlass.app": work.app}
-    try:
-        for event in work.outside.engine.events(labels, work.outside.clock.now(), over.is_set):
-            if event.kind == "container" and event.action in ("die", "oom"):
-                deaths.put(event)
-    except OutOfReach:
-        return  # the look every half second finds what is wrong

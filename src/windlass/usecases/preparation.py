@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from windlass.domain.errors import Detail, Failed
+from windlass.domain.fronts import front_of
 from windlass.domain.plan import Plan
 from windlass.domain.planner import Situation, plan_deployment
 from windlass.domain.records import Deployment
@@ -18,6 +19,7 @@ from windlass.usecases.inspection import Inspection
 from windlass.usecases.journal import Journal
 from windlass.usecases.observation import observe
 from windlass.usecases.project import Project
+from windlass.usecases.routes import default_host
 from windlass.usecases.undertaking import Kept, Undertaking
 
 
@@ -78,7 +80,9 @@ def finish_plan(prep: Preparation, snapshot: Snapshot, again: bool) -> None:
     seen = observe(outside, deployment.app, snapshot, old)
     prep.snapshot = snapshot
     warm = again and outside.store.apps.get(deployment.app).warm == snapshot.number
-    prep.plan = plan_deployment(_left_out(Situation(snapshot, old, seen, again, warm), deployment.options))
+    front = front_of(snapshot.routes, default_host(snapshot.app, outside.domain), outside.http_port)
+    situation = Situation(snapshot, old, seen, again, warm, front=front)
+    prep.plan = plan_deployment(_left_out(situation, deployment.options))
     tasks = describe_tasks(p.task for p in snapshot.parts.values() if p.task)
     downtime = list(prep.plan.downtime)
     prep.journal.note("plan", {"services": _printed(snapshot), "tasks": tasks, "downtime": downtime})

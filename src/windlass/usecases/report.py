@@ -24,6 +24,8 @@ def failure_report(work: Undertaking, deployment: Deployment, found: Mapping[str
         "oom": bool(found.get("oom", False)),
         "log": list(found.get("log", ())),
         "probe": found.get("probe", ""),
+        "smoke": found.get("smoke"),
+        "errors": found.get("errors"),
         "changed": list(_changed(work, deployment)),
         "serving": deployment.previous,
         "next": _next(app, service, bool(found.get("command"))),

@@ -40,6 +40,7 @@ class Undertaking:
     note: Callable[[str, Mapping[str, Any]], None]
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     stopping: list[Thread] = field(default_factory=list)  # stops that were begun and not waited for
+    answered: Mapping[str, Mapping[int, int]] = field(default_factory=dict)  # by the edge, before anything was touched
 
     def snapshot(self, release: int) -> Snapshot:
         if release not in self.snapshots:
