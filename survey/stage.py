@@ -19,7 +19,7 @@ from windlass.ports.sources import Compose, ComposeSource
 
 _FILES = 3000
 _SIZE = 1 << 18
-_UP = re.compile(r"(?:^|[\s\"'=:-])((?:\.\./)+)")
+_UP = re.compile(r"(?:^|[\s\"'=:-])((?:\.\./)*\.\.)(?=[/\s\"':]|$)", re.MULTILINE)
 _SKIPPED = frozenset({".git", "node_modules"})
 
 
@@ -52,7 +52,7 @@ def _top(item: Item) -> Path:
     ups = 0
     for name in item.files:
         text = (item.folder / name).read_bytes().decode("utf-8", "replace")
-        ups = max([ups, *(m.count("../") for m in _UP.findall(text))])
+        ups = max([ups, *(m.count("..") for m in _UP.findall(text))])
     folder = item.folder
     while ups and folder != item.root and not item.lone:
         folder, ups = folder.parent, ups - 1
