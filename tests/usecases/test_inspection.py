@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.outposts import FakeOutposts
 from tests.usecases.worlds import SHOP, World
 
 from windlass.domain.checks import CHECKS, Finding, Status
 from windlass.domain.errors import Detail, OutOfReach, Refused
 from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
+from windlass.domain.outposts import Reply, Step
 from windlass.ports.engine import ImageFacts, RegistryAnswer, VolumeFacts
 from windlass.ports.machine import PortHolder
 from windlass.ports.sources import ComposeSource
@@ -310,3 +313,20 @@ def test_a_project_that_cannot_be_read_has_its_reasons_as_the_list(world: World)
         ("compose", "refused", "compose.yaml:3"),
         ("dns", "skipped", ""),
     ]
+
+
+def test_outside_services_are_not_asked_before_consent(world: World) -> None:
+    given = {"services": {"web": {**HERE, "network_mode": "host", "environment": {"DB": "postgres://a:b@127.0.0.1/x"}}}}
+    world.engine.add_image("shop/web", AMD)
+    fake = world.outside.outposts
+    assert isinstance(fake, FakeOutposts)
+    fake.replies["127.0.0.1"] = Reply(Step.NETWORK, "refused")
+    asked = begin(world, given)
+    assert [f.code for f in of(asked.findings(), "reachability:DB")] == ["reach_network"]
+    fake.asked.clear()
+    scene = asked.scene
+    missing = Detail("consent_missing", "services.web.network_mode", "web wants the machine's own network")
+    strange = replace(scene, project=replace(scene.project, problems=(missing,)))
+    found = of(begin_inspection(strange, strange.project.problems).findings(), "reachability")
+    assert [(f.status, f.code) for f in found] == [(Status.WARNING, "reach_unasked")]
+    assert fake.asked == []
