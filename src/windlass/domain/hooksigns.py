@@ -62,7 +62,7 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> 
 
 
 def _gitea(delivery: _Delivery, signed: Signed) -> Signed:
-    prefix = "x-forgejo-" if "x-forgejo-signature" in delivery.headers else "x-gitea-"
+    prefix = "x-forgejo-" if "x-forgejo-event" in delivery.headers else "x-gitea-"
     return _signed_body(delivery, signed, delivery[prefix + "signature"], delivery[prefix + "delivery"])
 
 

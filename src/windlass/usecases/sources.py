@@ -157,7 +157,7 @@ def _wished(outside: Outside, app: str, setting: Setting, model: Source | None) 
         url=names.without_credentials(url),
         set_at=now,
         branch=setting.branch,
-        path=names.relative_path(setting.path) if setting.path.strip("./") else "",
+        path=_folder(setting.path),
         compose=tuple(names.compose_path(path) for path in setting.compose),
         watch=setting.watch,
         submodules=setting.submodules,
@@ -166,6 +166,12 @@ def _wished(outside: Outside, app: str, setting: Setting, model: Source | None) 
         user=setting.user,
         status=_status_host(setting.status),
     )
+
+
+def _folder(path: str) -> str:
+    """"" for the whole repository."""
+    found = names.compose_path(path) if path else ""
+    return "" if found == "." or not found.strip("/") else found
 
 
 def _status_host(text: str) -> StatusHost:
