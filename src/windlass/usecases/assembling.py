@@ -12,6 +12,7 @@ from windlass.domain.errors import refuse
 from windlass.domain.fingerprint import fingerprint
 from windlass.domain.manifest import Manifest
 from windlass.domain.records import Release, ReleaseState, StepRecord
+from windlass.domain.smokeplan import smoke_steps
 from windlass.domain.tasks import Task
 from windlass.domain.taskservices import add_tasks, tasks_of, with_images
 from windlass.ports.engine import ImageFacts
@@ -46,7 +47,12 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
     if design.problems:
         raise refuse(list(dict.fromkeys(design.problems)))
     snapshot = derive(add_tasks(_ingredients(prep, project, design, images, facts), tasks))
-    snapshot = replace(snapshot, fingerprint=fingerprint(snapshot, release.tree), variables=dict(project.values))
+    snapshot = replace(
+        snapshot,
+        fingerprint=fingerprint(snapshot, release.tree),
+        variables=dict(project.values),
+        smoke=smoke_steps(project.manifest.verify),
+    )
     outside.store.releases.update(
         app, prep.number, state=ReleaseState.READY, fingerprint=snapshot.fingerprint,
         images={n: f.id for n, f in images.items()},

@@ -149,7 +149,6 @@ def _no_services(model: Model) -> list[Detail]:
 def _not_yet(manifest: Manifest) -> tuple[str, ...]:
     """Keys of windlass.yaml that are understood, and that nothing is done about in this version."""
     written = {
-        "verify.steps": manifest.verify.steps,
         "release[].before": any(rule.before for rule in manifest.release),
         "assets": manifest.assets,
     }
