@@ -296,7 +296,22 @@ def test_what_cannot_run_is_refused_with_everything_else(home: Station, serving:
     assert result.code == 3, result
     assert {"task_service_unknown", "task_name_taken"} <= result.codes, result
     assert "did you mean api?" in str(result.error["details"])
-    (folder / "compose.yaml").unlink()
+
+
+def test_a_service_of_another_profile_is_there_for_commands_alone(home: Station, serving: str) -> None:
+    """With its own image, file and secret; it is never started itself."""
+    folder = project(home, serving, "v1", "release: [{service: tools, command: [run.py, tools, '0.1', '0']}]\n")
+    tools = "\n  tools:\n    build: .\n    profiles: [tools]\n    entrypoint: [python]\n    secrets: [key]\n"
+    tools += "    volumes: [./look.py:/look.py:ro]\n    depends_on: [api]\n    command: [-c, 'raise SystemExit(1)']\n"
+    edit(folder / "compose.yaml", REDIS, tools + REDIS)
+    edit(folder / "compose.yaml", "\nvolumes:\n", "\nsecrets:\n  key: {file: key.txt}\n\nvolumes:\n")
+    write(folder, {"key.txt": "k-4711"})
+    known = runs(home, serving)
+    home.deploy(folder, serving)
+    assert since(home, serving, known) == ["tools began v1", "tools done v1"]
+    assert {s["name"] for s in home.status(serving)["services"]} == {"api", "worker", "redis"}
+    kept = home.home / "apps" / serving / "releases"
+    assert not list(kept.glob("*/**/key.txt"))
 
 
 # --- flags -----------------------------------------------------------------------------------------------------------

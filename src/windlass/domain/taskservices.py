@@ -107,13 +107,15 @@ def _place(task: Task) -> str:
 # --- services --------------------------------------------------------------------------------------------------------
 
 
-def with_images(model: Model, tasks: Iterable[Task]) -> Model:
+def with_images(model: Model, tasks: Iterable[Task], wider: Model | None = None) -> Model:
     """The model for building: a command's image is built or pulled, and tagged, like that of any service.
 
-    One whose service is unknown, which `task_problems` tells, is left out.
+    One whose service is unknown, which `task_problems` tells, is left out. `wider`: also with services that are never
+    started, but have commands run in them.
     """
-    extra = {t.name: _image_of(model, t) for t in tasks if t.image or t.service in model.services}
-    return replace(model, services={**model.services, **extra})
+    known = wider or model
+    extra = {t.name: _image_of(known, t) for t in tasks if t.image or t.service in known.services}
+    return replace(known, services={**model.services, **extra})
 
 
 def _image_of(model: Model, task: Task) -> Service:
@@ -122,15 +124,20 @@ def _image_of(model: Model, task: Task) -> Service:
     return replace(model.services[task.service], name=task.name)
 
 
-def add_tasks(given: Ingredients, tasks: Iterable[Task]) -> Ingredients:
-    """The release with a service for each command: its origin's definition, with what lasts left out of it."""
+def add_tasks(given: Ingredients, tasks: Iterable[Task], wider: Model | None = None) -> Ingredients:
+    """The release with a service for each command: its origin's definition, with what lasts left out of it.
+
+    `wider`: also with services that are never started, but have commands run in them.
+    """
     chosen = tuple(tasks)
+    own = given.model.services
+    given = replace(given, model=wider or given.model)
     services = {t.name: _service(given, t) for t in chosen}
     binds = {(t.name, target): p for t in chosen for (n, target), p in _binds_of(given, t).items()}
     labelled = {t.name: t for t in labelled_tasks(given.model)}
     return replace(
         given,
-        model=replace(given.model, services={**given.model.services, **services}),
+        model=replace(given.model, services={**own, **services}),
         placements={**given.placements, **{t.name: _placement(t) for t in chosen}},
         probes={**given.probes, **{t.name: Probe((), t.within_s) for t in chosen}},
         binds={**given.binds, **binds},
@@ -236,7 +243,7 @@ def _mounts(given: Ingredients, origin: Service, isolated: bool) -> tuple[tuple[
     kept: dict[str, tuple[Mount, Mapping[str, Any]]] = {}
     for owner in (origin, *_lenders(given.model, origin)):
         raw = {m.get("target"): m for m in owner.raw.get("volumes") or []}
-        made = made_volumes(given, owner) if owner.name else {}
+        made = made_volumes(given, owner) if owner.name in given.placements else {}
         for mount in (*owner.mounts, *(Mount("volume", key, target) for target, key in made.items())):
             wanted = _mount(mount, made, isolated)
             if wanted is not None:

@@ -33,7 +33,7 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
         app=app,
         number=prep.number,
         deployment=prep.deployment.id,
-        model=with_images(project.model, tasks),
+        model=with_images(project.model, tasks, project.everything),
         folder=outside.trees.source(app, prep.number),
         facts=facts,
         values=project.values,
@@ -46,7 +46,7 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
     design = design_release(prep.work, project, prep.binds, known, complete=True)
     if design.problems:
         raise refuse(list(dict.fromkeys(design.problems)))
-    snapshot = derive(add_tasks(_ingredients(prep, project, design, images, facts), tasks))
+    snapshot = derive(add_tasks(_ingredients(prep, project, design, images, facts), tasks, project.everything))
     snapshot = replace(
         snapshot,
         fingerprint=fingerprint(snapshot, release.tree),

@@ -66,7 +66,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
     )
     project = read_project(outside, reading)
     work = Undertaking(outside, app, "", Always(lambda: False), lambda kind, data: None)
-    binds = local_binds(outside, project.model, folder)
+    binds = local_binds(outside, project.everything, folder)
     wishes = Wishes(request.pull, not request.skip_build, skip_names(request.skip_checks))
     scene = look_around(work, project, binds, wishes)
     design, placements = scene.design, scene.placements
@@ -74,7 +74,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
     if request.skip_build:
         problems += reuse_problems(outside, app, project.model)
     try:
-        deliveries(outside, project.model, project.values)
+        deliveries(outside, project.everything, project.values)
     except Refused as refused:
         problems += refused.details
     findings = begin_inspection(scene, problems).findings()

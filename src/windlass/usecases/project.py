@@ -25,6 +25,7 @@ from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource, Resolved
 from windlass.usecases.contracts import check_values, learn_contract, told, with_contract, with_uses
 from windlass.usecases.dialects import Spoken, fill_in, translate_project
+from windlass.usecases.spares import Surroundings, with_spares
 from windlass.usecases.written import written_project
 
 ENV_FILE = ".env"
@@ -76,18 +77,23 @@ class Project:
     """Values of another tool's magic variables, made now, to be kept with the app."""
     routes: tuple[Route, ...] = ()
     """That another tool's dialect asks for; windlass.yaml's and labels come first."""
+    wider: Model | None = None
+
+    @property
+    def everything(self) -> Model:
+        """Also with services of other profiles, which are never started, but have commands run in them."""
+        return self.wider or self.model
 
 
 def read_project(outside: Outside, reading: Reading) -> Project:
     """Understand the folder. Raises Refused with every reason that keeps Compose from reading it at all."""
     manifest = _manifest(outside, reading)
     env = _env_file(outside, reading)
-    problems = _env_problems(reading, env)
     files, made = _files(outside, reading, manifest, env)
     profiles = reading.profiles or manifest.profiles or tuple(_split(env.get("COMPOSE_PROFILES", ""), ","))
     spoken = translate_project(outside, reading.folder, files)
     screen = _screen(outside, reading.folder, files, spoken)
-    problems += [*spoken.whole.problems, *screen.problems]
+    problems = [*_env_problems(env), *spoken.whole.problems, *screen.problems]
     if problems:
         raise refuse(problems)
     imported, notes = _imported(reading, env)
@@ -101,20 +107,21 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
     if any(detail.code == "path_outside" for detail in early):
         raise refuse(early)
-    resolved = outside.compose.resolve(source) if _use_env_files(outside, reading, screen) else without_files
+    with_files = _use_env_files(outside, reading, screen)
+    resolved = outside.compose.resolve(source) if with_files else without_files
     model = read_model(resolved.document)
+    wider = with_spares(outside, Surroundings(source, with_files, leads_outside), model, tasks_of(manifest))
     known = outside.store.consents.all(reading.app)
-    wishes = find_wishes(model, str(reading.folder), _foreign(outside, reading.app))
+    wishes = find_wishes(wider, str(reading.folder), _foreign(outside, reading.app))
     written = written_project(outside, source)
-    contract = with_uses(contract, model, values, {*spoken.whole.names, *filled.found})
+    contract = with_uses(contract, wider, values, {*spoken.whole.names, *filled.found})
     contract = replace(contract, places=find_places(written, manifest.env, model))
     reading.learned(contract)
     broken = check_values(contract, values, reading.app)
     unset, blank_notes = dangerous_blanks(written, set(resolved.unset) - {d.name for d in broken.problems})
     shown = reading.app.replace("--", "@")
-    late = screen_model(model, str(reading.folder), leads_outside)
-    tasks = task_problems(model, tasks_of(manifest))
-    found = [*_no_services(model), *tasks, *late, *broken.problems, *unset, *missing_consents(wishes, known, shown)]
+    late = (*_wrong_name(reading, env), *screen_model(wider, str(reading.folder), leads_outside))
+    found = [*_lacking(model, wider, manifest), *late, *broken.problems, *unset]
     return Project(
         manifest=manifest,
         model=model,
@@ -124,7 +131,8 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         wishes=wishes,
         made=filled.made,
         routes=filled.routes,
-        problems=tuple(found),
+        wider=wider,
+        problems=(*found, *missing_consents(wishes, known, shown)),
         warnings=broken.notes,
         notes=(*made, *notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
@@ -137,6 +145,11 @@ def _resolved(outside: Outside, reading: Reading, source: ComposeSource, contrac
     except Refused as refused:
         reading.learned(contract)
         raise with_contract(refused, check_values(contract, source.values, reading.app)) from refused
+
+
+def _lacking(model: Model, wider: Model, manifest: Manifest) -> list[Detail]:
+    """Services that are not there: any at all, and those in which commands are to run."""
+    return [*_no_services(model), *task_problems(wider, tasks_of(manifest))]
 
 
 def _no_services(model: Model) -> list[Detail]:
@@ -176,18 +189,23 @@ def _env_file(outside: Outside, reading: Reading) -> dict[str, str]:
     return outside.compose.read_env(text.decode("utf-8", "replace")) if text is not None else {}
 
 
-def _env_problems(reading: Reading, env: Mapping[str, str]) -> list[Detail]:
-    found = []
+def _wrong_name(reading: Reading, env: Mapping[str, str]) -> list[Detail]:
     project = env.get("COMPOSE_PROJECT_NAME", reading.app)
-    if project != reading.app:
-        found.append(
-            Detail(
-                "project_name_differs",
-                ".env: COMPOSE_PROJECT_NAME",
-                f".env names the project {project!r}, but it is deployed as {reading.app!r}",
-                f"windlass deploy --app {reading.app} after removing the line, or --app with that name",
-            )
+    if project == reading.app:
+        return []
+    return [
+        Detail(
+            "project_name_differs",
+            ".env: COMPOSE_PROJECT_NAME",
+            f".env names the project {project!r}, but it is deployed as {reading.app!r}",
+            f"windlass deploy --app {reading.app} after removing the line, or --app with that name",
         )
+    ]
+
+
+def _env_problems(env: Mapping[str, str]) -> list[Detail]:
+    """What of `.env` Compose must not follow."""
+    found = []
     for path in _split(env.get("COMPOSE_FILE", "")):
         try:
             names.compose_path(path)

@@ -43,7 +43,7 @@ class Scene:
 
     def pulled(self) -> list[Service]:
         """Services whose image comes from elsewhere, those for commands of windlass.yaml among them."""
-        model = with_images(self.model, tasks_of(self.project.manifest))
+        model = with_images(self.model, tasks_of(self.project.manifest), self.project.everything)
         return [s for s in model.services.values() if s.build is None and s.image]
 
 

@@ -82,17 +82,17 @@ def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
     prep.journal.redactor = redactor_of({**prep.project.values, **own_secrets(outside, deployment.app)})
     leave_out_unconcerned(prep, folder, prep.project.manifest.watch)
     _keep_wishes(prep, prep.project)
-    prep.binds = local_binds(outside, prep.project.model, folder)
+    prep.binds = local_binds(outside, prep.project.everything, folder)
     prep.problems += [*prep.project.problems, *dirty_problems(prep.project.manifest, deployment.options)]
     if deployment.options.get("skip_build"):
         prep.problems += reuse_problems(outside, deployment.app, prep.project.model)
     for words in told_flags(deployment.options):
         prep.journal.note("note", {"text": words})
     try:
-        prep.files = deliveries(outside, prep.project.model, prep.project.values)
+        prep.files = deliveries(outside, prep.project.everything, prep.project.values)
     except Refused as refused:
         prep.problems += refused.details
-    for path in (folder / ENV_FILE, *secret_files(prep.project.model)):
+    for path in (folder / ENV_FILE, *secret_files(prep.project.everything)):
         outside.trees.forget(path)
     outside.store.releases.update(deployment.app, prep.number, tree=outside.trees.digest(folder))
 
