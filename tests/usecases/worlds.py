@@ -93,6 +93,9 @@ class Machine:
     def addresses(self) -> list[str]:
         return ["192.0.2.1"]
 
+    def memory_of(self, pid: int, container: str) -> int | None:
+        return None
+
     def is_own(self, address: str) -> bool:
         return address in ("192.0.2.1", "127.0.0.1")
 

@@ -32,8 +32,9 @@ _EMULATED = {  # the kernel's rule for foreign programs -> Docker's name of the 
 class LocalMachine:
     """ports.machine.Machine, from /proc of `proc`."""
 
-    def __init__(self, proc: Path = Path("/proc")) -> None:
+    def __init__(self, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> None:
         self._proc = proc
+        self._cgroups = cgroups
 
     def routes(self) -> list[str]:
         """Without the default route, which would cover every subnet."""
@@ -68,6 +69,32 @@ class LocalMachine:
 
     def swap_free(self) -> int:
         return int(psutil.swap_memory().free)
+
+    def memory_of(self, pid: int, container: str) -> int | None:
+        """Without what the kernel would give back at once, as `docker stats` counts it."""
+        for line in self._text(self._proc / str(pid) / "cgroup").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("", "memory") and container in path:
+                folders = [self._cgroups / controllers / path[1:], self._cgroups / "unified" / path[1:]]
+                found = next((f for f in folders if (f / "memory.stat").is_file()), None)
+                if found is not None:
+                    return self._used(found)
+        return None
+
+    def _used(self, group: Path) -> int | None:
+        whole = self._text(group / "memory.current") or self._text(group / "memory.usage_in_bytes")
+        lines = (line.split() for line in self._text(group / "memory.stat").splitlines())
+        stat = {words[0]: int(words[1]) for words in lines if len(words) == 2}
+        if not whole.strip().isdigit():
+            return None
+        return max(int(whole) - stat.get("total_inactive_file", stat.get("inactive_file", 0)), 0)
+
+    @staticmethod
+    def _text(file: Path) -> str:
+        try:
+            return file.read_text()
+        except OSError:
+            return ""
 
     def is_own(self, address: str) -> bool:
         """Only an address of this machine can be bound."""

@@ -17,6 +17,7 @@ from windlass.usecases.preparation import Preparation
 from windlass.usecases.scene import Wishes, look_around
 
 _OF_IMAGES = ("images", "architecture")
+_MAY_REFUSE = ("memory", "reachability")
 
 
 def check_project(prep: Preparation, record: list[StepRecord]) -> None:
@@ -58,8 +59,13 @@ def build_checked(prep: Preparation, record: list[StepRecord]) -> None:
 
 
 def _with_images(prep: Preparation, inspection: Inspection) -> list[Finding]:
-    """All images are here now, whatever the registries said; what they are made for is known of all of them."""
-    found = [f for f in inspection.findings() if f.check not in _OF_IMAGES or f.status is Status.SKIPPED]
+    """All images are here now, whatever the registries said; what they are made for is known of all of them.
+
+    What can do no more than warn by now is not waited for.
+    """
+    found = [
+        f for f in inspection.findings(hurry=_MAY_REFUSE) if f.check not in _OF_IMAGES or f.status is Status.SKIPPED
+    ]
     scene, snapshot = inspection.scene, prep.snapshot
     if snapshot is None:
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from windlass.domain.checks import (
@@ -36,6 +36,7 @@ from windlass.usecases.scene import Scene
 from windlass.usecases.settled import settled
 
 LIMIT_S = 12.0  # from the beginning, for all that take time together
+MOMENT_S = 0.3
 
 Check = Callable[[Scene], list[Finding]]
 
@@ -65,14 +66,20 @@ class Inspection:
         self._slow = slow
         self._until = until
 
+    def _left(self) -> float:
+        return max(self._until - self.scene.outside.clock.monotonic(), 0.0)
+
     def is_refused(self) -> bool:
         """By one of the quick checks."""
         return bool(reasons(without_skipped(self._quick, self.scene.skips)))
 
-    def findings(self) -> list[Finding]:
-        """Waits for the others until their time is over; what has not answered by then is a warning."""
-        left = max(self._until - self.scene.outside.clock.monotonic(), 0.0)
-        wait(self._slow.values(), left)
+    def findings(self, hurry: Collection[str] | None = None) -> list[Finding]:
+        """Waits for the others until their time is over; what has not answered by then is a warning.
+
+        `hurry`: the only ones that are worth the wait.
+        """
+        wait([answer for name, answer in self._slow.items() if hurry is None or name in hurry], self._left())
+        wait(self._slow.values(), min(self._left(), MOMENT_S))
         found = [*self._quick, *(f for name, answer in self._slow.items() for f in _answered(name, answer))]
         shown = told_once(without_skipped(found, self.scene.skips))
         return in_order([*shown, *told_skips(self.scene.skips)])
@@ -98,8 +105,8 @@ def refuse_unread(error: Refused, skips: Iterable[str]) -> Refused:
 
 def _answered(name: str, answer: Future[list[Finding]]) -> list[Finding]:
     if not answer.done():
-        said = f"it has not been found out within {LIMIT_S:g} s"
-        return [warned(Detail("check_slow", "", said, "windlass doctor, or leave it out: --skip-check"), name)]
+        said = "it has not been found out in time"
+        return [warned(Detail("check_slow", "", said, f"windlass plan waits longer; or --skip-check {name}"), name)]
     try:
         return answer.result()
     except WindlassError as error:

@@ -20,6 +20,7 @@ from windlass.domain.checks import Finding, found_ok, warned
 from windlass.domain.errors import Detail, NotFound, OutOfReach, WindlassError
 from windlass.domain.hostnames import judge_host, needs_no_asking
 from windlass.domain.release import image_tag
+from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
 from windlass.usecases import doctor
 from windlass.usecases.routes import default_host
@@ -60,7 +61,7 @@ def look_at_pool(scene: Scene) -> list[Finding]:
 
 
 def measure_memory(scene: Scene) -> list[Finding]:
-    """The engine takes a second to say what a container uses."""
+    """An engine elsewhere takes a second to say what a container uses."""
     outside = scene.outside
     memory = Memory(outside.machine.memory_available(), outside.machine.swap_free(), scene.facts.memory)
     return judge_memory(scene.model, scene.placements, _used(scene), memory)
@@ -81,15 +82,18 @@ def _measured(scene: Scene, live: int) -> dict[str, int]:
     labels = {"windlass.instance": scene.outside.instance, "windlass.app": scene.app, "windlass.release": str(live)}
     running = [c for c in engine.containers(labels) if c.state == "running"]
 
-    def measured(ref: str) -> int:
+    def measured(container: Container) -> int:
+        seen = scene.outside.machine.memory_of(container.pid, container.id)
+        if seen is not None:
+            return seen
         try:
-            return engine.memory_used(ref)
+            return engine.memory_used(container.id)
         except (NotFound, OutOfReach):
             return 0
 
     used: dict[str, int] = {}
     with ThreadPoolExecutor(min(_AT_ONCE, len(running) or 1), "memory") as threads:
-        for container, count in zip(running, threads.map(measured, [c.id for c in running]), strict=True):
+        for container, count in zip(running, threads.map(measured, running), strict=True):
             service = container.labels.get("windlass.service", "")
             used[service] = used.get(service, 0) + count
     return used
