@@ -35,7 +35,7 @@ class PlainProgress:
             self._tell_step(data)
         elif kind == "line" and self._lines:
             self._write(click.style("  " + told_line(data), dim=True))
-        elif kind in ("note", "warning", "error"):
+        elif kind in ("note", "warning", "error") or kind == "smoke" and data.get("status") != "running":
             self._write(f"  {told_line(data)}")
         elif kind == "checks":
             for line in doubts(data):
@@ -79,7 +79,7 @@ class LiveProgress:
             self._steps[name] = (status, begun, float(took) if isinstance(took, int | float) else None)
             if status == "done":
                 self._tail.clear()
-        elif kind in ("line", "note", "warning", "error", "health"):
+        elif kind in ("line", "note", "warning", "error", "health", "smoke"):
             self._tail.append(told_line(data))
         elif kind == "checks":
             for line in doubts(data):

@@ -181,18 +181,33 @@ def draw_plan(document: dict[str, Any]) -> str:
         for title in ("image", "probe"):
             if item.get(title):
                 lines.append(f"  {click.style(f'{title:<7}', dim=True)} {line_of(item[title])}")
-    for task in document.get("tasks") or []:
+    for task in (t for t in document.get("tasks") or [] if t.get("phase") != "verify"):
         where, words = task.get("service") or task.get("image"), " ".join(task.get("command") or [])
         limit = seconds(task.get("within"))
         lines.append(f"{line_of(task.get('phase', '')):<9} {line_of(words)}  in {line_of(where)}, within {limit}")
     for route in document.get("routes") or []:
         target = f"{line_of(route.get('service', ''))}:{route.get('port', '')}"
         lines.append(f"route  {line_of(route.get('host', ''))}{line_of(route.get('path', ''))} → {target}")
+    lines += _told_verify(document.get("verify") or {})
     lines += [f"note   {line_of(note)}" for note in document.get("notes") or []]
     for reason in document.get("downtime") or []:
         lines.append(f"{click.style('short interruption', fg='yellow')}  {line_of(reason)}")
     lines += ["", *draw_findings(document.get("checks") or [])]
     return "\n".join(lines).rstrip()
+
+
+def _told_verify(verify: dict[str, Any]) -> list[str]:
+    """What the new version has to pass after the switch, in its order."""
+    if not verify:
+        return []
+    if verify.get("skipped"):
+        return ["verify    skipped: after the switch nothing is watched or asked"]
+    lines = [f"verify    watch for {seconds(verify.get('bake'))}: probes, crashes, errors against the old version's"]
+    for step in verify.get("steps") or []:
+        where = f"  in {line_of(step['where'])}" if step.get("where") else ""
+        head = f"{line_of(step.get('number', ''))}. {line_of(step.get('request', ''))}{where}"
+        lines.append(f"verify    {head}: {line_of(step.get('expects', ''))}, within {seconds(step.get('within'))}")
+    return lines
 
 
 def draw_done(words: str) -> Draw:

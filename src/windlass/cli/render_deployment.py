@@ -50,6 +50,7 @@ def draw_report(report: dict[str, Any]) -> list[str]:
         lines.append(_fact("service", _told_service(report)))
     if report.get("command"):
         lines.append(_fact("command", line_of(report["command"])))
+    lines += _told_proof(report)
     if report.get("probe"):
         lines.append(_fact("probe", line_of(report["probe"])))
     if report.get("log"):
@@ -61,6 +62,23 @@ def draw_report(report: dict[str, Any]) -> list[str]:
         serving = report["serving"]
         lines.append(_fact("serving", f"r{serving}, as before" if serving else "nothing: there is no earlier release"))
     lines += [_fact("next", line_of(command)) for command in report.get("next") or []]
+    return lines
+
+
+def _told_proof(report: dict[str, Any]) -> list[str]:
+    """The smoke step that failed, or the errors that were too many."""
+    smoke, errors = report.get("smoke"), report.get("errors")
+    lines = []
+    if smoke:
+        place = f"{line_of(smoke.get('number', ''))} of {line_of(smoke.get('of', ''))}"
+        lines.append(_fact("step", f"{place}, {line_of(smoke.get('name', ''))}, after {seconds(smoke.get('seconds'))}"))
+        lines.append(_fact("why", line_of(smoke.get("why", ""))))
+    if errors:
+        codes = ", ".join(f"{line_of(count)}× {line_of(code)}" for code, count in (errors.get("codes") or {}).items())
+        told = f"{errors.get('errors', 0)} of {errors.get('requests', 0)} requests, {errors.get('rate', 0.0):.1%}"
+        lines.append(_fact("errors", f"{told}: {codes}"))
+        before = f"{errors.get('old_errors', 0)} of {errors.get('old_requests', 0)}, {errors.get('old_rate', 0.0):.1%}"
+        lines.append(_fact("before", before))
     return lines
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
+from windlass.domain.answers import shown
 from windlass.domain.errors import Detail
 from windlass.domain.fronts import Front
 from windlass.domain.manifestverify import Expectation, Verify, VerifyStep
@@ -91,6 +94,31 @@ def smoke_problems(steps: Iterable[SmokeStep], front: Front) -> list[Detail]:
             said = f"{step.title}: the app has no route, so nothing can be asked of it through the edge"
             found.append(Detail("smoke_no_route", place, said, "add a route, or make it a `run` step (windlass.yaml)"))
     return found
+
+
+def describe_steps(verify: Verify) -> list[dict[str, Any]]:
+    """The steps as `windlass plan` lists them."""
+    return [
+        {
+            "number": number,
+            "name": kept.title,
+            "request": " ".join(step.run) if step.run else f"{kept.method} {kept.path}",
+            "where": step.service or step.image or kept.host,
+            "expects": "exit code 0" if step.run else _told(kept),
+            "within": min(step.within, math.inf if step.run else max(step.expect.within, step.retry_for)),
+        }
+        for number, (step, kept) in enumerate(zip(verify.steps, smoke_steps(verify), strict=True), start=1)
+    ]
+
+
+def _told(step: SmokeStep) -> str:
+    expected = step.expected
+    status = " or ".join(str(code) for code in expected.statuses) or "200 to 399"
+    words = ["a WebSocket" if step.is_websocket else f"status {status}"]
+    words += [f"header {name}: {text}" for name, text in expected.headers.items()]
+    words += [f"JSON with {shown(expected.json)}"] if expected.has_json else []
+    words += [f"text with {shown(expected.text)}"] if expected.text else []
+    return ", ".join(words)
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from windlass.domain import names
 from windlass.domain.checks import skip_names
 from windlass.domain.errors import Refused
 from windlass.domain.release import Placement, Probe, ProbeKind, Route, Strategy
+from windlass.domain.smokeplan import describe_steps
 from windlass.domain.taskservices import labelled_tasks, tasks_of
 from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
@@ -86,11 +87,17 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         "live": known.live if known else None,
         "items": [_item(project, design, p, known is not None and known.live is not None) for p in placements.values()],
         "tasks": describe_tasks((*tasks_of(project.manifest), *labelled_tasks(project.model))),
+        "verify": _verify(project, request),
         "routes": [_route(outside, app, r) for r in design.routes],
         "notes": [*(n for n in project.notes if n not in told), *_open(design), *told_flags(asdict(request))],
         "downtime": _downtime(placements, known is not None and known.live is not None),
         "checks": [finding.as_dict() for finding in findings],
     }
+
+
+def _verify(project: Project, request: DeployRequest) -> dict[str, Any]:
+    verify = project.manifest.verify
+    return {"bake": verify.bake, "skipped": request.skip_verify, "steps": describe_steps(verify)}
 
 
 def _open(design: Design) -> list[str]:
