@@ -172,6 +172,8 @@ def _count(outside: Outside, keys: dict[str, int], user: User | None, shown: Cre
     over = [key for key, limit in keys.items() if counted[key] > limit]
     for key in over:
         outside.store.attempts.lock(key, now + LOCK_S)
+        if counted[key] > keys[key] + 1:
+            continue  # tries at the same moment: one of them has written it down
         locked = user.name if user and key.startswith("user:") else ""
         data = {"user": locked} if locked else {"what": key.partition(":")[0]}
         record(outside, "", shown.source, "login.locked", data={**data, "seconds": int(LOCK_S)})

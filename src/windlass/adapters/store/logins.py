@@ -115,8 +115,7 @@ class SqlLoginAttempts:
 
     def lock(self, key: str, until: float) -> None:
         with self._database.write() as connection:
-            row = update(login_attempts).where(login_attempts.c.key == key)
-            connection.execute(row.values(locked_until=until, count=0))
+            connection.execute(update(login_attempts).where(login_attempts.c.key == key).values(locked_until=until))
 
     def clear(self, key: str) -> None:
         with self._database.write() as connection:
