@@ -89,6 +89,7 @@ def build_edge(known: Settings, engine: Engine) -> Edge:
 
 
 def build_outside(known: Settings, store: Store) -> Outside:
+    from windlass.adapters.caller import HttpCaller
     from windlass.adapters.clock import SystemClock
     from windlass.adapters.compose import ComposeProgram
     from windlass.adapters.git import GitCli
@@ -114,6 +115,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         visitor=EdgeVisitor(known.http_port),
         machine=LocalMachine(),
         clock=SystemClock(),
+        caller=HttpCaller(),
         pool=known.pool,
         http_port=known.http_port,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
+from windlass.ports.caller import Caller
 from windlass.ports.edge import Edge, Prober
 from windlass.ports.engine import Engine
 from windlass.ports.machine import Clock, Machine
@@ -40,3 +41,5 @@ class Outside:
     routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
     """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""
     recent: Recent = field(default_factory=Recent)
+    caller: Caller | None = None
+    """None: nobody outside is told anything."""

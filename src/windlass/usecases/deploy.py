@@ -23,6 +23,7 @@ from windlass.usecases.preparation import Preparation, Unchanged
 from windlass.usecases.preparing import prepare_step
 from windlass.usecases.report import build_report, failure_report
 from windlass.usecases.reviving import revive
+from windlass.usecases.statuses import tell_later
 from windlass.usecases.undertaking import Undertaking, load_kept, save_kept
 from windlass.usecases.variables import keep_given_values, redactor_for
 
@@ -383,6 +384,6 @@ def _finish(attempt: Attempt, status: DeploymentStatus, error: Mapping[str, Any]
     now = outside.clock.now()
     if deployment.options.get("upload"):
         outside.trees.discard(Path(str(deployment.options["upload"])))
-    outside.store.deployments.finish(deployment.id, status, now, error)
+    tell_later(outside, outside.store.deployments.finish(deployment.id, status, now, error), status)
     told = {k: error[k] for k in ("code", "message", "details") if error.get(k)} if error else {}
     attempt.journal.note("state", {"status": status.value, "release": deployment.release, **told})

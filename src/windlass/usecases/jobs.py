@@ -6,7 +6,7 @@ from windlass.domain.errors import NotFound
 from windlass.domain.records import Job
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
-from windlass.usecases import polling
+from windlass.usecases import polling, statuses
 from windlass.usecases.control import Control
 from windlass.usecases.cooling import cool_down
 from windlass.usecases.deploy import run_deployment
@@ -25,6 +25,8 @@ def run_job(outside: Outside, job: Job, control: Control) -> str:
             cool_down(outside, str(job.args["app"]), int(job.args["release"]), control)
         elif job.kind == polling.KIND:
             polling.poll(outside, job)
+        elif job.kind == statuses.KIND:
+            statuses.tell(outside, job)
     except NotFound as error:
         outside.store.events.add(outside.clock.now(), job.lock_key, "", "warning", {"text": error.message})
         return "failed"
