@@ -78,6 +78,52 @@ def test_room_and_addresses(tmp_path: Path) -> None:
     assert "127.0.0.1" not in machine.addresses()
 
 
+@pytest.mark.parametrize(
+    ("line", "files", "used"),
+    [
+        ("4:memory:/docker/abc", {"memory/docker/abc/memory.usage_in_bytes": "900\n"}, 800),
+        ("0::/system.slice/docker-abc.scope", {"system.slice/docker-abc.scope/memory.current": "500\n"}, 400),
+        ("0::/docker/abc", {"unified/docker/abc/memory.current": "500\n"}, 400),
+        ("4:memory:/docker/other", {"memory/docker/other/memory.usage_in_bytes": "900\n"}, None),
+        ("4:memory:/docker/abc", {}, None),
+    ],
+)
+def test_memory_of_a_container(tmp_path: Path, line: str, files: dict[str, str], used: int | None) -> None:
+    (tmp_path / "proc" / "9").mkdir(parents=True)
+    (tmp_path / "proc" / "9" / "cgroup").write_text(f"9:name=systemd:/x\n{line}\n")
+    for name, text in files.items():
+        file = tmp_path / "cgroup" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+        (file.parent / "memory.stat").write_text("cache 300\ninactive_file 100\n")
+    machine = LocalMachine(tmp_path / "proc", tmp_path / "cgroup")
+    assert machine.memory_of(9, "abc") == used
+    assert machine.memory_of(10, "abc") is None
+
+
+def test_names_and_addresses() -> None:
+    machine = LocalMachine()
+    assert "127.0.0.1" in machine.resolve("localhost")
+    assert machine.resolve("nobody.invalid") == []
+    assert machine.resolve("x" * 70 + ".example") == []
+    assert [machine.is_own(a) for a in ("127.0.0.1", "198.51.100.1", "2001:db8::1", "nonsense")] == [
+        True, False, False, False,
+    ]  # fmt: skip
+    assert all(machine.is_own(address) for address in machine.addresses())
+
+
+def test_other_processors_and_programs(tmp_path: Path) -> None:
+    rules = tmp_path / "sys" / "fs" / "binfmt_misc"
+    rules.mkdir(parents=True)
+    for name in ("qemu-aarch64", "qemu-arm", "python3", "register"):
+        (rules / name).touch()
+    assert LocalMachine(tmp_path).emulated() == ["arm", "arm64"]
+    assert LocalMachine(tmp_path / "none").emulated() == []
+    assert LocalMachine().has_program("sh")
+    assert not LocalMachine().has_program("no-such-program-4711")
+    assert LocalMachine().swap_free() >= 0
+
+
 def test_the_clock_goes_forward() -> None:
     clock = SystemClock()
     before = clock.monotonic(), clock.now()

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from windlass.cli.progress import LiveProgress, PlainProgress
+from windlass.cli.render_checks import count_findings, draw_findings
 from windlass.cli.render_deployment import draw_deployment
 from windlass.cli.text import clean, line_of, moment, seconds, size, styled, table, tell_error, width
 from windlass.domain.errors import Detail, NotFound, refuse
@@ -128,3 +129,45 @@ def test_a_live_deployment_in_one_line() -> None:
         "urls": ["http://x"],
     }
     assert click.unstyle(draw_deployment(document)) == "shop r3 live after 5.6s, 18.3s in all\n  http://x"
+
+
+CHECKS = [
+    {"name": "ports", "status": "refused", "message": "port 80 is held", "fix": "stop it", "place": "services.w.ports"},
+    {
+        "name": "dns",
+        "status": "warning",
+        "message": "x leads \x1b[31melsewhere",
+        "fix": "let it lead here",
+        "place": "x",
+    },
+    {"name": "disk", "status": "ok", "message": "9GiB free", "fix": "", "place": ""},
+    {"name": "clock", "status": "ok", "message": "right", "fix": "", "place": ""},
+    {"name": "gpu", "status": "skipped", "message": "not checked: --skip-check", "fix": "", "place": ""},
+]
+
+
+def test_the_worst_of_the_checks_comes_first() -> None:
+    assert [click.unstyle(line) for line in draw_findings(CHECKS)] == [
+        "✗ ports  services.w.ports: port 80 is held",
+        "    → stop it",
+        "! dns  x leads elsewhere",
+        "    → let it lead here",
+        "– not checked: gpu (--skip-check)",
+        "✓ disk          9GiB free",
+        "✓ clock         right",
+    ]
+    assert count_findings(CHECKS) == (
+        "1 refused, 1 warning, 2 ok, not checked: gpu; ports: port 80 is held; dns: x leads elsewhere"
+    )
+
+
+def test_who_deploys_sees_what_the_checks_warn_of() -> None:
+    lines: list[str] = []
+    progress = PlainProgress(lambda text: lines.append(click.unstyle(text)))
+    progress.event("checks", {"items": CHECKS})
+    assert lines == ["  ! dns  x leads elsewhere", "      → let it lead here", "  – not checked: gpu (--skip-check)"]
+    out = io.StringIO()
+    live = LiveProgress(Console(file=out, force_terminal=True, width=80, color_system=None), now=lambda: 5.0)
+    live.event("checks", {"items": CHECKS})
+    live.close()
+    assert "! dns  x leads elsewhere" in out.getvalue()
