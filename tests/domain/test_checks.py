@@ -45,7 +45,7 @@ CODES = {
     "gpu_missing": "gpu",
     "exposed_without_password": "exposure",
     "checklist_failed": "checklist",
-    "reachability_login": "reachability",
+    "reach_credentials": "reachability",
 }
 
 

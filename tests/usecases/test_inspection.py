@@ -245,6 +245,14 @@ def test_what_is_skipped_is_not_asked_and_is_told(world: World) -> None:
     assert not [f for f in found if f.check == "disk" and f.status is not Status.SKIPPED]
 
 
+def test_a_misspelt_check_is_not_heard_in_silence(world: World) -> None:
+    text = "checklist: [{name: licence, service: web, command: [true]}]"
+    found = inspect(world, document(), text, Wishes(skips=("checklist:licence", "checklist:lisense")))
+    assert [(f.status, f.code, f.name) for f in of(found, "checklist")] == [
+        (Status.WARNING, "checklist_unknown", "checklist:lisense")
+    ]
+
+
 def test_pulling_anew_asks_also_for_what_is_here(world: World) -> None:
     found = inspect(world, document(), wishes=Wishes(pull=True))
     assert ("ask_registry", "shop/web") in world.engine.calls

@@ -41,14 +41,15 @@ MOMENT_S = 0.3
 Check = Callable[[Scene], list[Finding]]
 
 
-def begin_inspection(scene: Scene, problems: Iterable[Detail]) -> Inspection:
-    """`problems`: what was found wrong before. Raises OutOfReach when the engine is away."""
+def begin_inspection(scene: Scene, problems: Iterable[Detail], doubts: Iterable[Detail] = ()) -> Inspection:
+    """`problems`: what was found wrong before; `doubts`: what may be. Raises OutOfReach when the engine is away."""
     until = scene.outside.clock.monotonic() + LIMIT_S
     threads = ThreadPoolExecutor(len(_SLOW), "check")
     slow = {name: threads.submit(check, scene) for name, check in _SLOW.items() if not _is_left_out(name, scene)}
     threads.shutdown(wait=False)
     found = [refused(detail) for detail in (*problems, *scene.design.problems)]
     found += [warned(detail, "contract") for detail in scene.project.warnings]
+    found += [warned(detail) for detail in (*doubts, *_skipped_for_nothing(scene))]
     for name, check in _QUICK.items():
         if name not in scene.skips:
             found += check(scene)
@@ -117,6 +118,17 @@ def _answered(name: str, answer: Future[list[Finding]]) -> list[Finding]:
 def _is_left_out(name: str, scene: Scene) -> bool:
     """The registries tell of two checks at once."""
     return {"images": {"images", "architecture"}}.get(name, {name}) <= set(scene.skips)
+
+
+def _skipped_for_nothing(scene: Scene) -> list[Detail]:
+    """A misspelt name must not look as if it had been heard."""
+    known = {f"checklist:{item.name}" for item in scene.project.manifest.checklist}
+    wrong = [name for name in scene.skips if name.startswith("checklist:") and name not in known]
+    there = f"there are {', '.join(sorted(known))}" if known else "it has no checklist"
+    return [
+        Detail("checklist_unknown", name, f"--skip-check {name}: windlass.yaml names no such check", there)
+        for name in wrong
+    ]
 
 
 def _exposure(scene: Scene) -> list[Finding]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from windlass.domain import names
 from windlass.domain.checks import skip_names
-from windlass.domain.errors import Refused
+from windlass.domain.errors import Detail, Refused
 from windlass.domain.release import Placement, Probe, ProbeKind, Route, Strategy
 from windlass.domain.smokeplan import describe_steps
 from windlass.domain.taskservices import labelled_tasks, tasks_of
@@ -78,7 +78,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         deliveries(outside, project.everything, project.values)
     except Refused as refused:
         problems += refused.details
-    findings = begin_inspection(scene, problems).findings()
+    findings = begin_inspection(scene, problems, _open(design)).findings()
     if error := refuse_by(findings):
         raise error
     told = {line_of_note(detail) for detail in project.warnings}
@@ -89,7 +89,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         "tasks": describe_tasks((*tasks_of(project.manifest), *labelled_tasks(project.model))),
         "verify": _verify(project, request),
         "routes": [_route(outside, app, r) for r in design.routes],
-        "notes": [*(n for n in project.notes if n not in told), *_open(design), *told_flags(asdict(request))],
+        "notes": [*(n for n in project.notes if n not in told), *told_flags(asdict(request))],
         "downtime": _downtime(placements, known is not None and known.live is not None),
         "checks": [finding.as_dict() for finding in findings],
     }
@@ -100,8 +100,8 @@ def _verify(project: Project, request: DeployRequest) -> dict[str, Any]:
     return {"bake": verify.bake, "skipped": request.skip_verify, "steps": describe_steps(verify)}
 
 
-def _open(design: Design) -> list[str]:
-    return [f"unless the image tells: {d.message}; {d.fix}" for d in design.open]
+def _open(design: Design) -> list[Detail]:
+    return [replace(d, message=f"unless the image tells: {d.message}") for d in design.open]
 
 
 def _item(project: Project, design: Design, placement: Placement, live: bool) -> dict[str, Any]:
