@@ -267,7 +267,8 @@ class LogRedaction:
 
     def _values(self) -> dict[str, str]:
         store = self._outside.store
-        return {f"{a.name}_{n}": v for a in store.apps.all() for n, v in store.variables.all(a.name).items()}
+        known = [(a.name, {**store.variables.all(a.name), **store.sources.secrets(a.name)}) for a in store.apps.all()]
+        return {f"{app}_{name}": value for app, values in known for name, value in values.items()}
 
 
 def _adopt_token(known: Settings, outside: Outside) -> None:
