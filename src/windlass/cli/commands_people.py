@@ -31,6 +31,7 @@ class _Project(click.ParamType[str]):
         return project_name(str(value))
 
 
+_ROLES = [role.value for role in Role]
 _user = click.argument("user", metavar="NAME", type=_Name())
 _project = click.argument("project", type=_Project())
 
@@ -46,7 +47,7 @@ def user_command() -> None:
 @user_command.command("add")
 @_user
 @click.option("--admin", is_flag=True, help="May everything on this server.")
-@click.option("--role", type=click.Choice(list(Role)), help="What the user is in the project.")
+@click.option("--role", type=click.Choice(_ROLES), help="What the user is in the project.")
 @click.option("--project", type=_Project(), default=DEFAULT_PROJECT, show_default=True)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input; else a link is printed.")
 @json_option
@@ -81,7 +82,7 @@ def remove_user(session: Session, user: str) -> None:
 
 @user_command.command("role")
 @_user
-@click.argument("role", type=click.Choice([*Role, "none", "admin", "no-admin"]))
+@click.argument("role", type=click.Choice([*_ROLES, "none", "admin", "no-admin"]))
 @click.option("--project", type=_Project(), default=DEFAULT_PROJECT, show_default=True)
 @json_option
 @click.pass_obj
