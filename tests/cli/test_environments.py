@@ -62,6 +62,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("status", "shop@production", "--env", "staging"), "environment_differs"),
     (("deploy", ".", "--app", "shop@test", "--env", "staging"), "environment_differs"),
     (("status", "--env", "staging"), "usage"),
+    (("token", "create", "ci", "--scope", "all", "--env", "staging"), "usage"),
     (("status", "shop", "--env", "Staging"), "environment_invalid"),
     (("status", "shop", "--env", "a--b"), "environment_invalid"),
     (("status", "shop", "--env", ""), "environment_invalid"),

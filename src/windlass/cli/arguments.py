@@ -43,6 +43,12 @@ def some_app_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return argument(environment_option(command))
 
 
+def app_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--app for commands that can do without one, and --env."""
+    option = click.option("--app", type=AppName(), default=None, callback=check_environment, help=words)
+    return lambda command: option(environment_option(command))
+
+
 def split_assignment(word: str, option: str = "") -> tuple[str, str]:
     """`NAME=VALUE`; the value is everything behind the first `=`."""
     name, equals, value = word.partition("=")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from windlass.cli.arguments import AppName
+from windlass.cli.arguments import app_option
 from windlass.cli.render import draw_done
 from windlass.cli.session import Session, json_option
 from windlass.cli.text import line_of, moment, styled, table
@@ -26,7 +26,7 @@ def token_command() -> None:
 @token_command.command("create")
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, required=True, help="A right, a role, or `all`; may be repeated.")
-@click.option("--app", type=AppName(), default=None, help="Only for this app.")
+@app_option("Only for this app.")
 @click.option("--project", default="", help="Only for apps of this project.")
 @click.option("--expires", default="90d", show_default=True, help="How long it is good: 12h, 90d, or `never`.")
 @json_option
@@ -87,7 +87,7 @@ def audit_command() -> None:
 
 
 @audit_command.command("list")
-@click.option("--app", type=AppName(), default=None, help="Only changes of this app.")
+@app_option("Only changes of this app.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--before", type=click.IntRange(1), default=None, help="Only entries before this number.")
 @json_option

@@ -52,5 +52,5 @@ def check_environment(ctx: click.Context, _parameter: click.Parameter, app: str 
     """For commands that can do without an app: --env alone says nothing."""
     wanted = wanted_environment(ctx)
     if app is None and wanted:
-        raise Usage(f"--env {wanted} needs an app", hint=f"{ctx.command_path} APP --env {wanted}")
+        raise Usage(f"--env {wanted} needs an app", hint=f"{ctx.command_path} with an app and --env {wanted}")
     return app
