@@ -11,6 +11,7 @@ from tests.domain.test_planner import flat, kinds, running
 
 from windlass.domain.changes import changes
 from windlass.domain.derivation import Ingredients
+from windlass.domain.errors import Refused
 from windlass.domain.fingerprint import fingerprint
 from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.placement import late_release_jobs, place
@@ -375,3 +376,11 @@ def test_the_fingerprint_covers_them(settings: str, is_same: bool, told: tuple[s
     old, new = of(number=1), of(settings, number=2)
     assert (fingerprint(old, "tree") == fingerprint(new, "tree")) is is_same
     assert changes(old, new) == told
+
+
+def test_before_backup_is_a_reserved_name() -> None:
+    manifest = parse_manifest("release: [{service: web, command: [a], before: backup}]")
+    assert [rule.before for rule in manifest.release] == ["backup"]
+    with pytest.raises(Refused) as refused:
+        parse_manifest("release: [{service: web, command: [a], before: lunch}]")
+    assert "release[0].before" in refused.value.message

@@ -270,7 +270,11 @@ def test_all_of_a_checklist_that_fail_are_told_at_once(home: Station, serving: s
     assert "looks at v2" in found["checklist:licence"]
     assert_serves(home, serving, "v1")
     skips = [word for name in ("fonts", "licence", "tool") for word in ("--skip-check", f"checklist:{name}")]
-    assert home.run("deploy", home.folder / serving, "--app", serving, *skips).code == 0
+    planned = home.ok("plan", home.folder / serving, "--app", serving, *skips)
+    assert [t["skipped"] for t in planned["tasks"]] == [True, False, True, True]
+    assert home.deploy(home.folder / serving, serving, *skips)["flags"] == [
+        f"--skip-check checklist:{name}" for name in ("fonts", "licence", "tool")
+    ]
     home.deploy(project(home, serving, "v1", ""), serving)
 
 

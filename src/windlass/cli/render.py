@@ -183,8 +183,8 @@ def draw_plan(document: dict[str, Any]) -> str:
                 lines.append(f"  {click.style(f'{title:<7}', dim=True)} {line_of(item[title])}")
     for task in (t for t in document.get("tasks") or [] if t.get("phase") != "verify"):
         where, words = task.get("service") or task.get("image"), " ".join(task.get("command") or [])
-        limit = seconds(task.get("within"))
-        lines.append(f"{line_of(task.get('phase', '')):<9} {line_of(words)}  in {line_of(where)}, within {limit}")
+        when = "not run" if task.get("skipped") else f"within {seconds(task.get('within'))}"
+        lines.append(f"{line_of(task.get('phase', '')):<9} {line_of(words)}  in {line_of(where)}, {when}")
     for route in document.get("routes") or []:
         target = f"{line_of(route.get('service', ''))}:{route.get('port', '')}"
         lines.append(f"route  {line_of(route.get('host', ''))}{line_of(route.get('path', ''))} → {target}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from windlass.domain.errors import Detail
 from windlass.domain.manifest import FILE, Manifest
+from windlass.domain.tasks import Phase, Task
 
 FLAGS = ("force", "skip_tests", "skip_verify", "skip_build", "no_backup")
 DIRTY = "the folder is a Git checkout with changes that are not committed"
@@ -20,12 +21,23 @@ _TOLD = {
 
 def flags_of(options: Mapping[str, Any]) -> list[str]:
     """Those given, as they are written."""
-    return ["--" + name.replace("_", "-") for name in FLAGS if options.get(name)]
+    checks = [f"--skip-check {name}" for name in options.get("skip_checks") or ()]
+    return [*("--" + name.replace("_", "-") for name in FLAGS if options.get(name)), *checks]
+
+
+def is_skipped(task: Task, options: Mapping[str, Any]) -> bool:
+    """Whether it was asked for that this command is left out."""
+    if task.phase is Phase.CHECKLIST:
+        return task.title in (options.get("skip_checks") or ())
+    flag = {Phase.TEST: "skip_tests", Phase.VERIFY: "skip_verify"}.get(task.phase, "")
+    return bool(options.get(flag))
 
 
 def told_flags(options: Mapping[str, Any]) -> list[str]:
     """What they, and a dirty tree, mean for this deployment."""
     notes = [words for name, words in _TOLD.items() if options.get(name)]
+    checks = [str(name) for name in options.get("skip_checks") or () if str(name).startswith(f"{Phase.CHECKLIST}:")]
+    notes += [f"--skip-check {name}: it is not run" for name in checks]
     return [*notes, *([DIRTY] if options.get("dirty") else [])]
 
 

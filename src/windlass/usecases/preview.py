@@ -19,7 +19,7 @@ from windlass.usecases.binds import local_binds
 from windlass.usecases.contracts import line_of_note
 from windlass.usecases.designing import Design
 from windlass.usecases.fetching import Wanted, obtain
-from windlass.usecases.flags import dirty_problems, told_flags
+from windlass.usecases.flags import dirty_problems, is_skipped, told_flags
 from windlass.usecases.grants import deliveries
 from windlass.usecases.inspection import begin_inspection, refuse_by, refuse_unread
 from windlass.usecases.preparation import describe_tasks
@@ -86,13 +86,19 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         "app": shown(app),
         "live": known.live if known else None,
         "items": [_item(project, design, p, known is not None and known.live is not None) for p in placements.values()],
-        "tasks": describe_tasks((*tasks_of(project.manifest), *labelled_tasks(project.model))),
+        "tasks": _tasks(project, asdict(request)),
         "verify": _verify(project, request),
         "routes": [_route(outside, app, r) for r in design.routes],
         "notes": [*(n for n in project.notes if n not in told), *told_flags(asdict(request))],
         "downtime": _downtime(placements, known is not None and known.live is not None),
         "checks": [finding.as_dict() for finding in findings],
     }
+
+
+def _tasks(project: Project, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    tasks = (*tasks_of(project.manifest), *labelled_tasks(project.model))
+    told = zip(tasks, describe_tasks(tasks), strict=True)
+    return [document | {"skipped": is_skipped(task, options)} for task, document in told]
 
 
 def _verify(project: Project, request: DeployRequest) -> dict[str, Any]:
