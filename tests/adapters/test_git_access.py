@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.server
 import os
 import subprocess
 import threading
@@ -68,7 +69,7 @@ def test_a_branch_that_is_not_there(web: HttpGit, tmp_path: Path) -> None:
 def test_a_token_is_for_its_server_alone() -> None:
     secret = base64.b64encode(b"oauth2:t").decode()
     told = configuration("https://git.example.com/x.git", Access(token="t")).decode()
-    assert told == f'[http "https://git.example.com/"]\nextraHeader = "Authorization: Basic {secret}"\n'
+    assert told.startswith(f'[http "https://git.example.com/"]\nextraHeader = "Authorization: Basic {secret}"\n')
     assert configuration("git@git.example.com:x.git", Access(token="t")) == b""
     assert b"eC10b2tlbi1hdXRoOnQ=" in configuration("https://bitbucket.org/x.git", Access(token="t"))
 
@@ -103,6 +104,39 @@ def test_no_secret_is_seen_in_processes_and_files(web: HttpGit, tmp_path: Path) 
     forms = (TOKEN.encode(), base64.b64encode(f"oauth2:{TOKEN}".encode()))
     assert any(b"ls-remote" in text for text in seen)
     assert not [text for text in seen for form in forms if form in text]
+
+
+class _Elsewhere(http.server.BaseHTTPRequestHandler):
+    """Sends everybody to `place`."""
+
+    place: str
+
+    def do_GET(self) -> None:
+        self.send_response(301)
+        self.send_header("Location", self.place + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_token_is_not_taken_along_to_another_server(web: HttpGit, tmp_path: Path) -> None:
+    web.password = ""
+    handler = type("Elsewhere", (_Elsewhere,), {"place": web.address})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/shop.git/.git"
+            with pytest.raises(Refused) as caught:
+                GIT.fetch(url, "main", tmp_path / "1", access=Access(token=TOKEN))
+            assert (caught.value.code, web.seen) == ("git_moved", [])
+            GIT.fetch(url, "main", tmp_path / "1")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert {shown for _, shown in web.seen} == {""}
 
 
 # ---- keys -----------------------------------------------------------------------------------------------------------

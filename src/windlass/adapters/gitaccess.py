@@ -50,6 +50,7 @@ def configuration(url: str, access: Access | None = None) -> bytes:
         place = urlsplit(names.without_credentials(url))
         secret = base64.b64encode(f"{user}:{password}".encode()).decode()
         lines += [f'[http "{place.scheme}://{place.netloc}/"]', f'extraHeader = "Authorization: Basic {secret}"']
+        lines += ["followRedirects = false"]  # Git would take the header along to wherever it is sent
     return "\n".join([*lines, ""]).encode()
 
 

@@ -118,6 +118,12 @@ _ANSWERS: tuple[tuple[str, type[WindlassError], str, str], ...] = (
         " windlass source show APP shows the public half of its key",
     ),
     (
+        r"error: 30[12378]|unable to update url base from redirection",
+        Refused,
+        "git_moved",
+        "give the address that it has now (often it only lacks .git at the end): a token is not taken along elsewhere",
+    ),
+    (
         r"Host key verification failed",
         Refused,
         "git_auth",
