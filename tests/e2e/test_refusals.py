@@ -163,6 +163,17 @@ def test_every_reason_at_once(shared: Station) -> None:
     assert_untouched(shared, app)
 
 
+def test_a_missing_variable_hides_nothing(shared: Station) -> None:
+    app = shared.app("hidden")
+    compose = web("privileged: true", "environment: {A: '${ONE:?}', B: '${TWO:?}'}", "ports: ['${ONE:?}:80']")
+    rules = {"windlass.yaml": "services:\n  wbe: {strategy: keep}\n"}
+    result = attempt(shared, app, Bad("", (), compose, rules))
+    assert result.code == 3
+    assert {"variable_required", "consent_missing", "service_unknown"} <= result.codes, str(result)
+    assert told(result).count("has no value") >= 2
+    assert_untouched(shared, app)
+
+
 @pytest.mark.parametrize("name", ["a" * 300, "../x", "-rf", "café", "Shop", "shop-g3", "a--b", "", "shop@../x"])
 def test_app_names(shared: Station, name: str) -> None:
     folder = write(shared.folder / "names", {"compose.yaml": WEB})

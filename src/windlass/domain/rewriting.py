@@ -6,6 +6,7 @@ import copy
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -102,12 +103,13 @@ def _node(value: Any) -> Node:
 
 
 def _put(node: Node, path: Path, wanted: Node) -> None:
-    for part, following in zip(path, (*path[1:], None), strict=True):
-        inner = wanted if following is None else _get(node, part)
-        if not isinstance(inner, MappingNode | SequenceNode) and following is not None:
+    for part, following in pairwise(path):
+        inner = _get(node, part)
+        if not isinstance(inner, MappingNode | SequenceNode):
             inner = _node([] if isinstance(following, int) else {})
         _set(node, part, inner)
         node = inner
+    _set(node, path[-1], wanted)
 
 
 def _set(node: Node, part: str | int, wanted: Node) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
     leads_outside = _leads_outside(outside, reading.folder)
     contract = learn_contract(outside, reading.folder, manifest, source)
-    without_files = _resolved(outside, reading, source, contract)
+    without_files, source, unfilled = _resolved(outside, reading, source, contract)
     early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
     if any(detail.code == "path_outside" for detail in early):
         raise refuse(early)
@@ -118,10 +119,11 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     contract = replace(contract, places=find_places(written, manifest.env, model))
     reading.learned(contract)
     broken = check_values(contract, values, reading.app)
+    wrong = with_contract(unfilled, broken).details if unfilled else broken.problems
     unset, blank_notes = dangerous_blanks(written, set(resolved.unset) - {d.name for d in broken.problems})
     shown = reading.app.replace("--", "@")
     late = (*_wrong_name(reading, env), *screen_model(wider, str(reading.folder), leads_outside))
-    found = [*_lacking(model, wider, manifest), *late, *broken.problems, *unset]
+    found = [*_lacking(model, wider, manifest), *late, *wrong, *unset]
     return Project(
         manifest=manifest,
         model=model,
@@ -138,13 +140,30 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     )
 
 
-def _resolved(outside: Outside, reading: Reading, source: ComposeSource, contract: Contract) -> Resolved:
-    """Without the files of `env_file`; raises Refused with Compose's reasons and the contract's."""
+def _resolved(
+    outside: Outside, reading: Reading, source: ComposeSource, contract: Contract
+) -> tuple[Resolved, ComposeSource, Refused | None]:
+    """Without the files of `env_file`; raises Refused with Compose's reasons and the contract's.
+
+    Where only required variables are missing, a stand-in is read in their place, so that everything else that is wrong
+    is found as well; their refusal is the third value, and the source with the stand-ins the second.
+    """
     try:
-        return outside.compose.resolve(source, env_files=False)
+        return outside.compose.resolve(source, env_files=False), source, None
     except Refused as refused:
+        stood_in = _with_stand_ins(source, refused)
+        if stood_in is not None:
+            with suppress(Refused):
+                return outside.compose.resolve(stood_in, env_files=False), stood_in, refused
         reading.learned(contract)
         raise with_contract(refused, check_values(contract, source.values, reading.app)) from refused
+
+
+def _with_stand_ins(source: ComposeSource, refused: Refused) -> ComposeSource | None:
+    """A digit fits most places; None when something else is refused than variables without a value."""
+    if any(detail.code != "variable_required" for detail in refused.details):
+        return None
+    return replace(source, values={**source.values, **{detail.name: "1" for detail in refused.details}})
 
 
 def _lacking(model: Model, wider: Model, manifest: Manifest) -> list[Detail]:
