@@ -6,8 +6,9 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,13 @@ def _wanted(options: UpOptions) -> Settings:
         listen=found.listen if options.listen is None else options.listen,
         pool=found.pool if options.pool is None else cidr(options.pool),
         tls_cert=found.tls_cert if options.tls_cert is None else _absolute(options.tls_cert),
+        admin_listen=found.admin_listen if options.admin_listen is None else options.admin_listen,
+        admin_allow=_networks(options.admin_allow) if options.admin_allow else found.admin_allow,
         tls_key=found.tls_key if options.tls_key is None else _absolute(options.tls_key),
     )
-    if wanted.listen:
-        _check_listen(wanted)
+    for option, address in (("--listen", wanted.listen), ("--admin-listen", wanted.admin_listen)):
+        if address:
+            _check_listen(wanted, option, address)
     try:
         return settings.save(wanted)
     except OSError as error:
@@ -90,19 +94,29 @@ def _absolute(file: str) -> str:
     return str(Path(file).absolute()) if file else ""
 
 
-def _check_listen(wanted: Settings) -> None:
-    host, colon, port = wanted.listen.rpartition(":")
+def _networks(words: Sequence[str]) -> str:
+    """Raises Usage for what is no network; `all` takes the list away."""
+    if "all" in words:
+        return ""
+    try:
+        return ",".join(str(ip_network(word)) for word in words)
+    except ValueError as error:
+        raise Usage(f"--admin-allow: {error}", hint="windlass up --admin-allow 192.0.2.0/24") from error
+
+
+def _check_listen(wanted: Settings, option: str, address: str) -> None:
+    host, colon, port = address.rpartition(":")
     if not colon or not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise Usage(f"--listen {wanted.listen}: is not HOST:PORT", hint="windlass up --listen 127.0.0.1:9000")
+        raise Usage(f"{option} {address}: is not HOST:PORT", hint=f"windlass up {option} 127.0.0.1:9000")
     if bool(wanted.tls_cert) != bool(wanted.tls_key):
         raise Usage("--tls-cert and --tls-key belong together", hint="windlass up --tls-cert FILE --tls-key FILE")
     if wanted.tls_cert:
         check_certificate(wanted.tls_cert, wanted.tls_key)
     elif not is_loopback(host.strip("[]")):
         raise Refused(
-            f"--listen {wanted.listen}: off this machine the API is served with TLS only",
+            f"{option} {address}: off this machine the API is served with TLS only",
             code="tls_required",
-            hint=f"give a certificate with --tls-cert and --tls-key; or --listen 127.0.0.1:{port} and an SSH tunnel",
+            hint=f"give a certificate with --tls-cert and --tls-key; or {option} 127.0.0.1:{port} and an SSH tunnel",
         )
 
 
@@ -126,7 +140,7 @@ def _no_password() -> str:
 
 def _welcome(wanted: Settings) -> dict[str, Any]:
     """What lets the first person in over TCP, each shown once: a link for the first admin, and a first token."""
-    if not wanted.listen:
+    if not wanted.admin_url:
         return {"token": None, "setup": None}
     client = Client(Target(wanted.home, wanted.socket))
     link = client.call("POST", ("users", "first"))["link"]
@@ -134,7 +148,7 @@ def _welcome(wanted: Settings) -> dict[str, Any]:
         return {"token": None, "setup": None}
     known = client.get("tokens")["items"]
     made = None if known else client.call("POST", ("tokens",), TokenBody("first", ["all"]).as_dict())["token"]
-    return {"token": made, "setup": wanted.url + link}
+    return {"token": made, "setup": wanted.admin_url + link}
 
 
 def identity_of(known: Settings) -> str:

@@ -168,7 +168,10 @@ class ControlPlane:
         _adopt_token(known, outside)
         open_log(known.log_file, LogRedaction(outside))
         options = WebOptions(known.upload_limit, self.describe)
-        listeners = Listeners(known.socket, known.listen, known.tls_cert, known.tls_key)
+        allow = tuple(known.admin_allow.split(",")) if known.admin_allow else ()
+        listeners = Listeners(
+            known.socket, known.listen, known.tls_cert, known.tls_key, admin=known.admin_listen, allow=allow
+        )
         serving = Serving(build_app(outside, options), listeners)
         worker = _build_worker(outside)
         serving.run(lambda: self._go(outside, worker))
@@ -228,6 +231,7 @@ class ControlPlane:
             "identity": self._identity,
             "listen": known.listen,
             "url": known.url,
+            "admin_url": known.admin_url,
             "edge": self._edge,
         }
 

@@ -25,6 +25,8 @@ class Settings:
     upload_limit: int = 1 << 30
     tls_cert: str = ""  # PEM files of the API's own certificate, "" for none
     tls_key: str = ""
+    admin_listen: str = ""  # where API and pages are served then; `listen` carries webhooks and health alone
+    admin_allow: str = ""  # networks that reach it, with commas; "" for all
 
     @property
     def socket(self) -> Path:
@@ -36,8 +38,16 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """Of the API on TCP; "" when it is not served there."""
-        return f"{'https' if self.tls_cert else 'http'}://{self.listen}" if self.listen else ""
+        """Of what is served on TCP; "" when nothing is."""
+        return self._url(self.listen)
+
+    @property
+    def admin_url(self) -> str:
+        """Of the API and its pages on TCP; "" when they are not served there."""
+        return self._url(self.admin_listen or self.listen)
+
+    def _url(self, address: str) -> str:
+        return f"{'https' if self.tls_cert else 'http'}://{address}" if address else ""
 
     @property
     def pid_file(self) -> Path:

@@ -78,7 +78,7 @@ def test_what_cannot_be_is_refused_before_a_call(windlass: Windlass, api: Any, w
 def test_a_user_with_a_role_and_a_link(windlass: Windlass, api: Any) -> None:
     api.on("POST /api/v1/users", {"user": "ann", "link": "/setup/abc"})
     api.on("PUT /api/v1/projects/blue/members/ann", {"user": "ann", "project": "blue", "role": "viewer"})
-    api.on("GET /api/v1/control", {"url": "https://0.0.0.0:9000"}, {"url": ""})
+    api.on("GET /api/v1/control", {"admin_url": "https://0.0.0.0:9000"}, {"admin_url": ""})
     typed = windlass("user", "add", "ann", "--role", "viewer", "--project", "blue")
     assert "https://0.0.0.0:9000/setup/abc" in typed.out
     assert "--listen" in windlass("user", "add", "ann", "--role", "viewer", "--project", "blue").out

@@ -15,6 +15,7 @@ from windlass.domain.records import Deployment
 from windlass.domain.release import DeploymentStatus
 from windlass.domain.rights import Permission
 from windlass.ports.outside import Outside
+from windlass.web.guard import AllowList, Guard
 from windlass.web.needs import needs
 from windlass.web.options import WebOptions
 from windlass.web.rightstable import ADMIN, STRANGER, callers, lets_in, rights_document
@@ -110,8 +111,6 @@ def test_two_authorization_headers_are_none(town: Town) -> None:
     assert town.send("GET", "/api/v1/apps", {"Authorization": value}).status_code == 200
     import asyncio
 
-    from windlass.web.guard import Guard
-
     async def twice() -> int:
         guard = Guard(town.app, town.app.state.authentication)
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(guard), base_url=HTTP) as client:
@@ -187,3 +186,51 @@ def test_a_local_repository_is_not_for_those_who_come_by_tcp(town: Town, url: st
     answer = town.ask("POST", f"/api/v1/apps/shop/{verb}", ADMIN, json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "git_url_invalid")
     assert [d["code"] for d in answer.json()["error"]["details"]] == ["git_url_invalid"]
+
+
+# ---- an admin surface of its own ------------------------------------------------------------------------------------
+
+
+def test_beside_an_admin_surface_only_hooks_and_health_are_public(
+    outside: Any, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    app = build_app(outside, WebOptions())
+    known = {"Authorization": f"Bearer {Town(app, outside).token('', 'all')}"}
+    listeners = Listeners(tmp_path / "api.sock", "127.0.0.1:0", admin="127.0.0.1:0", allow=("127.0.0.0/8",))
+    with serve(app, listeners) as served:
+        public, admin = (httpx2.Client(base_url=f"http://127.0.0.1:{port}") for port in served.serving.ports)
+        with public, admin:
+            paths = ("/health", "/hooks/shop", "/login", "/setup/x", "/api/v1/apps", "/api/openapi.json", "/")
+            seen = {path: public.get(path, headers=known).status_code for path in paths}
+            assert seen == {path: 200 if path == "/health" else 404 for path in paths}
+            assert public.post("/hooks/shop", content=b"{}").status_code not in (404, 405)
+            assert public.post("/login", json={}).status_code == 404
+            assert [admin.get(path, headers=known).status_code for path in ("/login", "/api/v1/apps")] == [200, 200]
+            assert admin.get("/api/v1/apps").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("source", "allow", "status"),
+    [
+        ("192.0.2.7", (), 200),
+        ("192.0.2.7", ("192.0.2.0/24",), 200),
+        ("192.0.2.7", ("10.0.0.0/8", "192.0.2.7/32"), 200),
+        ("192.0.2.7", ("10.0.0.0/8",), 403),
+        ("::ffff:192.0.2.7", ("192.0.2.0/24",), 200),
+        ("2001:db8::1", ("192.0.2.0/24",), 403),
+        ("2001:db8::1", ("2001:db8::/32",), 200),
+        ("", ("0.0.0.0/0",), 403),
+    ],
+)
+def test_only_listed_networks_reach_the_admin_surface(
+    app: FastAPI, source: str, allow: tuple[str, ...], status: int
+) -> None:
+    import asyncio
+
+    async def ask() -> int:
+        guard = AllowList(Guard(app, app.state.authentication), allow)
+        transport = httpx2.ASGITransport(guard, client=(source, 1))
+        async with httpx2.AsyncClient(transport=transport, base_url=HTTP) as client:
+            return (await client.get("/health", headers={"X-Forwarded-For": "192.0.2.7"})).status_code
+
+    assert asyncio.run(ask()) == status

@@ -22,6 +22,8 @@ _PORT = click.IntRange(1, 65535)
 @click.option("--http", "http_port", type=_PORT, metavar="PORT", help="Port of the edge for HTTP (80).")
 @click.option("--https", "https_port", type=_PORT, metavar="PORT", help="Port of the edge for HTTPS (443).")
 @click.option("--listen", metavar="ADDR", help="Serve the API on this host:port too, for who has a token or logs in.")
+@click.option("--admin-listen", metavar="ADDR", help="Serve API and pages here; --listen carries webhooks only then.")
+@click.option("--admin-allow", multiple=True, metavar="CIDR", help="Networks that reach --admin-listen; `all` for all.")
 @click.option("--tls-cert", metavar="FILE", help="The API's certificate; off this machine it is served with one only.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @click.option("--pool", metavar="CIDR", help="Addresses that the apps' networks are made of.")
@@ -81,8 +83,10 @@ def _draw_up(document: dict[str, Any]) -> str:
         f"{click.style('runs', fg='green')}, home {line_of(document.get('home', ''))}",
         f"  edge     HTTP on port {edge.get('http_port', '')}",
     ]
-    if document.get("listen"):
-        lines.append(f"  api      {line_of(document.get('url') or document['listen'])}")
+    if document.get("admin_url"):
+        lines.append(f"  api      {line_of(document['admin_url'])}")
+    if document.get("url") and document["url"] != document.get("admin_url"):
+        lines.append(f"  webhooks {line_of(document['url'])}")
     if document.get("token"):
         lines.append(f"  token    {line_of(document['token'])}  (shown only now)")
     if document.get("setup"):

@@ -141,7 +141,7 @@ def _with_url(session: Session, document: dict[str, Any]) -> dict[str, Any]:
     link = document.get("link")
     if not link:
         return document
-    known = session.target.url or str(session.client.get("control").get("url") or "")
+    known = session.target.url or str(session.client.get("control").get("admin_url") or "")
     return {**document, "link": known.rstrip("/") + link}
 
 

@@ -30,6 +30,8 @@ class UpOptions:
     systemd: bool = False
     tls_cert: str | None = None
     tls_key: str | None = None
+    admin_listen: str | None = None
+    admin_allow: tuple[str, ...] = ()
 
 
 class Launcher(Protocol):

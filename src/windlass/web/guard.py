@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from windlass.domain.errors import WindlassError
+from windlass.domain.errors import NotAllowed, NotFound, WindlassError
 from windlass.domain.rights import OWNER, Caller
 from windlass.usecases.logins import Unauthenticated
 from windlass.wire import EXIT_HEADER, error_document
@@ -40,11 +41,12 @@ IsOpen = Callable[[Scope], bool]
 
 @dataclass(frozen=True)
 class Authentication:
-    """How callers are known on TCP, and which routes are open to strangers."""
+    """How callers are known on TCP, and which routes are open to strangers; `is_public`: webhooks and the like."""
 
     by_token: ByToken
     by_cookie: ByToken
     is_open: IsOpen
+    is_public: IsOpen
 
 
 class Owner:
@@ -110,6 +112,50 @@ class Guard:
         cookie = session_cookie(scope["headers"])
         caller = await run_in_threadpool(self._known.by_cookie, cookie) if cookie else None
         return Asker(caller, source, cookie if caller else "")
+
+
+class Public:
+    """Stands on TCP when the admin surface has an address of its own: webhooks and health pass, and nothing else is
+    there."""
+
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+        self._app = app
+        self._is_public = authentication.is_public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+        elif self._is_public(scope):
+            await self._app({**scope, _ASKER: Asker(None, source_of(scope))}, receive, send)
+        else:
+            await _refuse(send, NotFound("there is nothing here", code="path_not_found"))
+
+
+class AllowList:
+    """Stands before the guard of the admin surface: only these networks reach it."""
+
+    def __init__(self, app: ASGIApp, networks: Sequence[str]) -> None:
+        self._app = app
+        self._networks = [ip_network(network) for network in networks]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or not self._networks or self._is_allowed(source_of(scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await _refuse(send, NotAllowed("this address is not on the list of those that may come here"))
+
+    def _is_allowed(self, source: str) -> bool:
+        try:
+            address = ip_address(source)
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._networks)
 
 
 def source_of(scope: Scope) -> str:

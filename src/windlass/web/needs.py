@@ -20,10 +20,12 @@ class Need:
 
     `open`: why strangers are let in, "" when they are not. `does`: the action's name in the audit log. `told`: fields
     of the JSON body that the audit log may show; of an object only the keys. `also`: query flag -> further right.
+    `page`: an open route for people, which has to do with the admin surface.
     """
 
     permission: Permission | None = None
     open: str = ""
+    page: bool = False
     does: str = ""
     told: tuple[str, ...] = ()
     also: Mapping[str, Permission] = field(default_factory=dict)
@@ -41,9 +43,9 @@ def for_whom_it_concerns(does: str = "", *, told: tuple[str, ...] = ()) -> Calla
     return _marked(Need(does=does, told=told))
 
 
-def open_to_all(why: str) -> Callable[[EndpointT], EndpointT]:
+def open_to_all(why: str, *, page: bool = False) -> Callable[[EndpointT], EndpointT]:
     """Strangers are let in. Such a route writes its own lines to the audit log."""
-    return _marked(Need(open=why))
+    return _marked(Need(open=why, page=page))
 
 
 def _marked(need: Need) -> Callable[[EndpointT], EndpointT]:

@@ -68,7 +68,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 @router.get("/login", response_class=HTMLResponse)
-@open_to_all("shows the form to log in")
+@open_to_all("shows the form to log in", page=True)
 def login_page(request: Request, outside: World) -> Response:
     """The form to log in; who has a session is shown it."""
     cookie = session_cookie(request.scope["headers"])
@@ -79,7 +79,7 @@ def login_page(request: Request, outside: World) -> Response:
 
 
 @router.post("/login", response_class=Response)
-@open_to_all("begins a session for who knows a password; limited and audited")
+@open_to_all("begins a session for who knows a password; limited and audited", page=True)
 async def login(request: Request, outside: World) -> Response:
     """Begin a session: by the form, or with JSON {"name", "password", "code"}."""
     fields, is_form = await _fields(request)
@@ -105,7 +105,7 @@ async def logout(request: Request, outside: World) -> Response:
 
 
 @router.get("/setup/{secret}", response_class=HTMLResponse)
-@open_to_all("shows the form of a one-time link")
+@open_to_all("shows the form of a one-time link", page=True)
 def setup_page(secret: str, request: Request, outside: World) -> Response:
     """The form of a one-time link; to look at it does not use it up."""
     link = accounts.link_of(outside, secret)
@@ -115,7 +115,7 @@ def setup_page(secret: str, request: Request, outside: World) -> Response:
 
 
 @router.post("/setup/{secret}", response_class=Response)
-@open_to_all("sets a password for who holds a one-time link; audited")
+@open_to_all("sets a password for who holds a one-time link; audited", page=True)
 async def setup(secret: str, request: Request, outside: World) -> Response:
     """Set the password, by the form or with JSON {"name", "password"}, and begin a session."""
     fields, is_form = await _fields(request)

@@ -63,13 +63,13 @@ def routes_of(router: APIRouter) -> list[GuardedRoute]:
     return found
 
 
-def open_paths(routers: Iterable[tuple[str, APIRouter]]) -> Callable[[Scope], bool]:
-    """Whether a request is for one of the routes that are open to all."""
+def open_paths(routers: Iterable[tuple[str, APIRouter]], *, pages: bool) -> Callable[[Scope], bool]:
+    """Whether a request is for one of the routes that are open to all, with or without the pages among them."""
     known = [
         (compile_path(prefix + route.path)[0], frozenset(route.methods or ()))
         for prefix, router in routers
         for route in routes_of(router)
-        if route.need.open
+        if route.need.open and (pages or not route.need.page)
     ]
     return lambda scope: any(scope["method"] in methods and path.match(scope["path"]) for path, methods in known)
 

@@ -109,11 +109,12 @@ ROUTERS: tuple[tuple[str, APIRouter], ...] = (
 
 def authentication(outside: Outside) -> Authentication:
     """How callers on TCP are known, and which routes are open to strangers."""
-    is_open = open_paths(ROUTERS)
+    is_open = open_paths(ROUTERS, pages=True)
     return Authentication(
         by_token=lambda token: caller_by_token(outside, token),
         by_cookie=lambda cookie: caller_by_cookie(outside, cookie),
         is_open=lambda scope: is_open(scope) or (scope["path"], scope["method"]) == (OPENAPI, "GET"),
+        is_public=open_paths(ROUTERS, pages=False),
     )
 
 

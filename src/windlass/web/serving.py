@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from windlass.domain.errors import Refused
 from windlass.web.feed import Feed
-from windlass.web.guard import Guard, Owner
+from windlass.web.guard import AllowList, Guard, Owner, Public
 
 GRACE_S = 1
 _BACKLOG = 256
@@ -27,12 +27,17 @@ _BACKLOG = 256
 
 @dataclass(frozen=True)
 class Listeners:
-    """`tcp` "" for none; otherwise host:port, with TLS when there is a certificate."""
+    """`tcp` "" for none; otherwise host:port, with TLS when there is a certificate.
+
+    `admin`: where API and pages are served then, to callers from the networks `allow` (none: from everywhere).
+    """
 
     unix: Path
     tcp: str = ""
     certificate: str = ""
     key: str = ""
+    admin: str = ""
+    allow: tuple[str, ...] = ()
 
 
 class Serving:
@@ -43,9 +48,14 @@ class Serving:
         self._stopping = False
         self._sockets = [bind_unix(listeners.unix)]
         self._servers = [_Server(_config(Owner(app)))]
+        guarded = Guard(app, app.state.authentication)
         if listeners.tcp:
             self._sockets.append(bind_tcp(listeners.tcp))
-            self._servers.append(_Server(_config(Guard(app, app.state.authentication), listeners)))
+            shown = Public(app, app.state.authentication) if listeners.admin else guarded
+            self._servers.append(_Server(_config(shown, listeners)))
+        if listeners.admin:
+            self._sockets.append(bind_tcp(listeners.admin))
+            self._servers.append(_Server(_config(AllowList(guarded, listeners.allow), listeners)))
 
     @property
     def ports(self) -> list[int]:
