@@ -121,7 +121,6 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     broken = check_values(contract, values, reading.app)
     wrong = with_contract(unfilled, broken).details if unfilled else broken.problems
     unset, blank_notes = dangerous_blanks(written, set(resolved.unset) - {d.name for d in broken.problems})
-    shown = reading.app.replace("--", "@")
     late = (*_wrong_name(reading, env), *screen_model(wider, str(reading.folder), leads_outside))
     found = [*_lacking(model, wider, manifest), *late, *wrong, *unset]
     return Project(
@@ -134,7 +133,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         made=filled.made,
         routes=filled.routes,
         wider=wider,
-        problems=(*found, *missing_consents(wishes, known, shown)),
+        problems=(*found, *missing_consents(wishes, known, reading.app.replace("--", "@"))),
         warnings=broken.notes,
         notes=(*made, *notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
