@@ -42,6 +42,8 @@ class GitCli:
         """Raises Refused git_url_invalid, git_ref_not_found, git_auth, git_host_key_changed, git_repository_not_found,
         git_folder_not_found, git_lfs_missing, upload_unsafe; OutOfReach git_unreachable."""
         self._check(url, ref)
+        if access.folder:
+            names.relative_path(access.folder)
         if into.exists() and any(into.iterdir()):
             raise Failed(f"the folder {into} is not empty", code="folder_not_empty")
         with writing("the source"), aside(into) as work, way_to(url, access) as way:

@@ -230,11 +230,13 @@ class Sources(Protocol):
         """Keep it unless there is one (or `renew`); gives the one that is kept. Raises NotFound for no such app."""
         ...
 
-    def mark(self, app: str, marks: Sequence[str], at: float, forget_before: float) -> bool:
-        """Remember what a webhook brought; False, and nothing is remembered, when one of the marks was seen before."""
+    def is_marked(self, app: str, marks: Sequence[str]) -> bool:
+        """Whether a webhook brought something under one of these marks before."""
         ...
 
-    def unmark(self, app: str, marks: Sequence[str]) -> None: ...
+    def mark(self, app: str, marks: Sequence[str], at: float, forget_before: float) -> None:
+        """Remember what a webhook brought; what was remembered before that time is forgotten."""
+        ...
 
 
 class Consents(Protocol):

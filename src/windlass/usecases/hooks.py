@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from windlass.domain import names
-from windlass.domain.errors import Conflict, Refused, WindlassError
+from windlass.domain.errors import Conflict, Refused
 from windlass.domain.hooks import KEPT_S, Verdict, Word, judge
 from windlass.domain.hooksigns import make_secret
 from windlass.domain.sources import HOOK, Source, SourceKind
@@ -61,14 +61,12 @@ def receive_hook(outside: Outside, delivery: Delivery) -> dict[str, Any]:
     if verdict.word is Word.REFUSED:
         _write_down(outside, delivery, verdict, {"failed": verdict.reason})
         raise HookRefused(f"the webhook is refused: {verdict.reason}", hint=f"windlass hook show {shown(app)}")
-    if not outside.store.sources.mark(app, verdict.marks, now, now - KEPT_S):
+    if outside.store.sources.is_marked(app, verdict.marks):
         _write_down(outside, delivery, verdict, {"failed": "it was received before"})
         raise Conflict("this delivery was received before", code="hook_replayed")
-    try:
-        return _carry_out(outside, delivery, verdict, app)
-    except WindlassError:
-        outside.store.sources.unmark(app, verdict.marks)  # it may be sent again
-        raise
+    answer = _carry_out(outside, delivery, verdict, app)
+    outside.store.sources.mark(app, verdict.marks, now, now - KEPT_S)  # not before: what failed may be sent again
+    return answer
 
 
 def _carry_out(outside: Outside, delivery: Delivery, verdict: Verdict, app: str) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _wished(outside: Outside, app: str, setting: Setting, model: Source | None) 
 
 
 def _folder(path: str) -> str:
-    """"" for the whole repository."""
+    """Empty for the whole repository."""
     found = names.compose_path(path) if path else ""
     return "" if found == "." or not found.strip("/") else found
 

@@ -83,15 +83,15 @@ def test_there_is_no_source_without_an_app(store: SqlStore) -> None:
         store.sources.keep_secret("shop", HOOK, "x")
 
 
-def test_what_was_brought_is_known_once_and_forgotten_in_time(shop: SqlStore) -> None:
-    assert shop.sources.mark("shop", ("a", "b"), 10.0, 0.0)
-    assert not shop.sources.mark("shop", ("c", "b"), 11.0, 0.0)
-    assert shop.sources.mark("shop", ("c",), 12.0, 0.0)  # the refused one left nothing
-    assert shop.sources.mark("shop--staging", ("a",), 12.0, 0.0)
-    shop.sources.unmark("shop", ("a",))
-    assert shop.sources.mark("shop", ("a",), 13.0, 0.0)
-    assert not shop.sources.mark("shop", ("c",), 20.0, 12.0)
-    assert shop.sources.mark("shop", ("c",), 20.0, 12.5)
+def test_what_was_brought_is_known_and_forgotten_in_time(shop: SqlStore) -> None:
+    shop.sources.mark("shop", ("a", "b"), 10.0, 0.0)
+    assert [shop.sources.is_marked("shop", marks) for marks in (("a",), ("c", "b"), ("c",), ())] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert not shop.sources.is_marked("shop--staging", ("a",))
+    shop.sources.mark("shop", ("b", "c"), 12.0, 0.0)
+    shop.sources.mark("shop", (), 20.0, 12.0)
+    assert [shop.sources.is_marked("shop", (mark,)) for mark in "abc"] == [False, True, True]
 
 
 def test_all_goes_with_the_app(shop: SqlStore) -> None:
@@ -101,7 +101,7 @@ def test_all_goes_with_the_app(shop: SqlStore) -> None:
     shop.apps.remove("shop")
     shop.apps.add(App("shop", 2.0))
     assert (shop.sources.find("shop"), shop.sources.secrets("shop")) == (None, {})
-    assert shop.sources.mark("shop", ("a",), 1.0, 0.0)
+    assert not shop.sources.is_marked("shop", ("a",))
 
 
 def test_no_secret_lies_in_the_database_in_clear(shop: SqlStore, database: Database) -> None:

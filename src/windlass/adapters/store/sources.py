@@ -73,20 +73,18 @@ class SqlSources:
                 return value
         return self._vault.open(sealed, secret_label(app, name)).decode()
 
-    def mark(self, app: str, marks: Sequence[str], at: float, forget_before: float) -> bool:
-        is_known = (hook_marks.c.app == app) & hook_marks.c.mark.in_(marks)
+    def is_marked(self, app: str, marks: Sequence[str]) -> bool:
+        query = select(hook_marks.c.mark).where(hook_marks.c.app == app, hook_marks.c.mark.in_(marks)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def mark(self, app: str, marks: Sequence[str], at: float, forget_before: float) -> None:
+        rows = [{"app": app, "mark": mark, "seen_at": at} for mark in dict.fromkeys(marks)]
+        is_one = (hook_marks.c.app == app) & hook_marks.c.mark.in_(marks)
         with self._database.write() as connection:
-            connection.execute(delete(hook_marks).where(hook_marks.c.seen_at < forget_before))
-            if connection.execute(select(hook_marks.c.mark).where(is_known).limit(1)).first() is not None:
-                return False
-            rows = [{"app": app, "mark": mark, "seen_at": at} for mark in dict.fromkeys(marks)]
+            connection.execute(delete(hook_marks).where(is_one | (hook_marks.c.seen_at < forget_before)))
             if rows:
                 connection.execute(insert(hook_marks), rows)
-        return True
-
-    def unmark(self, app: str, marks: Sequence[str]) -> None:
-        with self._database.write() as connection:
-            connection.execute(delete(hook_marks).where(hook_marks.c.app == app, hook_marks.c.mark.in_(marks)))
 
     def _insert(self, connection: Connection, app: str, name: str, value: str) -> None:
         sealed = self._vault.seal(value.encode(), secret_label(app, name))
