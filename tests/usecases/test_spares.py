@@ -37,13 +37,14 @@ class Compose:
 
     smoke: Mapping[str, Any]
     refuses: bool = False
+    other: Mapping[str, Any] = field(default_factory=lambda: {"image": "x"})
     asked: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
 
     def resolve(self, source: ComposeSource, *, env_files: bool = True) -> Resolved:
         self.asked.append((source.profiles, env_files))
         if self.refuses:
             raise Refused("a variable of another profile is not set")
-        return Resolved({"services": {**WEB, "smoke": self.smoke, "other": {"image": "x"}}, **SECTIONS}, (), ())
+        return Resolved({"services": {**WEB, "smoke": self.smoke, "other": self.other}, **SECTIONS}, (), ())
 
 
 def task(service: str) -> Task:
@@ -74,10 +75,11 @@ def test_the_service_comes_with_what_it_uses() -> None:
 def test_files_of_variables_are_not_read_when_none_counts_or_one_lies_outside() -> None:
     plain = Compose(SMOKE)
     found(plain, "smoke", env_files=False)
-    outside = Compose({**SMOKE, "env_file": [{"path": "/project/../../etc/passwd"}]})
-    model = found(outside, "smoke", leads=True)
-    assert plain.asked == outside.asked == [(("*",), False)]
-    assert "smoke" in model.services  # and is refused with all the rest
+    away = {"image": "x", "env_file": [{"path": "/project/../../etc/passwd"}]}
+    own, foreign = Compose({**SMOKE, **away}), Compose(SMOKE, other=away)
+    models = [found(compose, "smoke", leads=True) for compose in (own, foreign)]
+    assert plain.asked == own.asked == foreign.asked == [(("*",), False)]
+    assert all({"smoke", "other"} <= set(model.services) for model in models)  # where the screening finds them
 
 
 @pytest.mark.parametrize(("compose", "service"), [(Compose(SMOKE), "smok"), (Compose(SMOKE, refuses=True), "smoke")])

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from windlass.domain.errors import Failed, NotFound, OutOfReach
+from windlass.domain.errors import Conflict, Failed, NotFound, OutOfReach
 from windlass.domain.plan import Gate, RunJob
 from windlass.domain.release import Check, ProbeKind
 from windlass.ports.engine import Container, ExecOptions
@@ -175,7 +175,7 @@ def failure(work: Undertaking, fault: Fault, container: Container | None = None)
 def last_lines(work: Undertaking, ref: str, count: int = TAIL) -> list[str]:
     try:
         return [line.text for line in work.outside.engine.logs(ref, tail=count)]
-    except (NotFound, OutOfReach):
+    except (NotFound, OutOfReach, Conflict):  # it is gone, or its log driver keeps nothing to read
         return []
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from windlass.domain.compose import Model
 from windlass.domain.errors import Refused
@@ -29,24 +28,25 @@ class Surroundings:
 def with_spares(outside: Outside, around: Surroundings, model: Model, tasks: Iterable[Task]) -> Model:
     """The model with those services too, and what they use; the model as it is when none is missing or can be had.
 
-    Their `env_file`s are not read before it is known that they lie inside the project.
+    Their `env_file`s are not read unless all of the project, in whatever profile, lie inside of it.
     """
     wanted = {t.service for t in tasks if t.service} - set(model.services)
     if not wanted:
         return model
     every = replace(around.source, profiles=EVERY_PROFILE)
     try:
-        found = _chosen(model, outside.compose.resolve(every, env_files=False).document, wanted)
-        problems = screen_model(found, str(every.directory), around.leads_outside)
-        if around.env_files and not any(detail.code == "path_outside" for detail in problems):
-            found = _chosen(model, outside.compose.resolve(every).document, wanted)
+        whole = read_model(outside.compose.resolve(every, env_files=False).document)
+        problems = screen_model(whole, str(every.directory), around.leads_outside)
+        if any(detail.code == "path_outside" for detail in problems):
+            wanted = set(whole.services)  # so that whoever screens the model finds it
+        elif around.env_files:
+            whole = read_model(outside.compose.resolve(every).document)
     except Refused:  # a profile that cannot be read is told as the service that is not there
         return model
-    return found
+    return _chosen(model, whole, wanted)
 
 
-def _chosen(model: Model, document: Mapping[str, Any], wanted: Collection[str]) -> Model:
-    every = read_model(document)
+def _chosen(model: Model, every: Model, wanted: Collection[str]) -> Model:
     spares = {n: every.services[n] for n in sorted(wanted) if n in every.services}
     used = {key for s in spares.values() for key in (*s.networks, *(m.source for m in s.mounts))}
     return replace(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from windlass.domain.errors import Detail, Failed, NotFound, OutOfReach, refuse
+from windlass.domain.errors import Conflict, Detail, Failed, NotFound, OutOfReach, refuse
 from windlass.domain.parts import containers_of
 from windlass.domain.plan import RunChecklist, RunTask, Start
 from windlass.domain.redact import clean
@@ -98,8 +98,8 @@ def _tell(work: Undertaking, task: Task, ref: str, over: threading.Event) -> Non
                 work.note(
                     "line", {"service": task.title, "stream": line.stream, "text": clean(line.text)[:LINE_LENGTH]}
                 )
-    except (NotFound, OutOfReach):
-        return  # whoever waits for its end says so
+    except (NotFound, OutOfReach, Conflict):  # whoever waits for its end says so; or its log cannot be read
+        return
     if told > LINES:
         work.note("line", {"service": task.title, "text": f"{told - LINES} further lines are not kept here"})
 
