@@ -34,8 +34,8 @@ SOURCE = {
     "set_at": 1.0,
 }
 NOTHING = {
-    "url": "", "branch": "main", "path": "", "compose": [], "watch": [], "submodules": False, "lfs": False, "poll": 0.0,
-    "user": "", "token": "", "key": "", "public": False, "status": "", "status_token": "",
+    "url": "", "branch": None, "path": None, "compose": None, "watch": None, "submodules": None, "lfs": None,
+    "poll": None, "user": "", "token": "", "key": "", "public": False, "status": None, "status_token": "",
 }  # fmt: skip
 
 
@@ -49,6 +49,11 @@ NOTHING = {
             ["shop", "git@h.example:x.git", "--deploy-key", "generate", "--path", "deploy", "--compose", "a.yaml"],
             "shop",
             {"url": "git@h.example:x.git", "key": "generate", "path": "deploy", "compose": ["a.yaml"]},
+        ),
+        (
+            ["shop", "--watch", "", "--poll", "0", "--no-lfs", "--no-submodules", "--status", "none", "--path", ""],
+            "shop",
+            {"watch": [""], "poll": 0.0, "lfs": False, "submodules": False, "status": "", "path": ""},
         ),
         (
             ["shop", "u", "--watch", "a/**", "--watch", "b", "--poll", "1m", "--submodules", "--lfs", "--public"],

@@ -146,6 +146,19 @@ def test_an_environment_gets_production_s_token_for_no_other_repository(world: W
     assert world.store.sources.secrets("shop--staging") == {}
 
 
+def test_without_an_address_only_what_is_said_changes(world: World, git: FakeGit) -> None:
+    first = set_source(
+        world.outside,
+        setting(branch="next", path="deploy", watch=("a",), lfs=True, poll_s=60.0, token="t", status="gitea"),
+    )
+    second = set_source(world.outside, setting(url="", poll_s=0.0, watch=("",), status=""))
+    assert second == {**first, "poll": 0.0, "watch": [], "status": "", "set_at": second["set_at"]}
+    staging = set_source(world.outside, setting("shop@staging", url="", branch="develop"))
+    assert staging == {**second, "app": "shop@staging", "branch": "develop", "set_at": staging["set_at"]}
+    third = set_source(world.outside, setting())
+    assert (third["branch"], third["path"], third["lfs"], third["auth"]) == ("main", "", False, "token")
+
+
 def test_the_first_source_needs_an_address(world: World, git: FakeGit) -> None:
     with pytest.raises(Usage) as caught:
         set_source(world.outside, setting(url=""))

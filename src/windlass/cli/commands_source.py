@@ -18,6 +18,8 @@ from windlass.domain.units import format_duration, parse_duration
 from windlass.wire.bodies import SourceBody
 
 GENERATE = "generate"
+HOSTS = ("github", "gitlab", "gitea")
+NOBODY = "none"
 
 
 @click.group("source")
@@ -28,8 +30,8 @@ def source_command() -> None:
 @source_command.command("set")
 @app_argument
 @click.argument("url", required=False, default="", metavar="[URL|image:NAME]")
-@click.option("--branch", default=DEFAULT_BRANCH, show_default=True, help="The branch that is deployed.")
-@click.option("--path", default="", metavar="DIR", help="The folder of the repository that is the project.")
+@click.option("--branch", help=f"The branch that is deployed (default: {DEFAULT_BRANCH}).")
+@click.option("--path", metavar="DIR", help="The folder of the repository that is the project.")
 @click.option("--compose", multiple=True, metavar="FILE", help="Compose file in the project.")
 @click.option("--deploy-key", "key", metavar="FILE|generate", help="Private SSH key; `generate` makes one.")
 @click.option("--token-stdin", is_flag=True, help="Read an access token for an https address from standard input.")
@@ -38,31 +40,32 @@ def source_command() -> None:
 @click.option("--public", is_flag=True, help="Forget token and key that were given before.")
 @click.option("--watch", multiple=True, metavar="GLOB", help="Deploy a push only if it changes one of these files.")
 @click.option("--poll", metavar="DURATION", help="Ask the repository every so often, where no webhook can reach.")
-@click.option("--submodules", is_flag=True, help="Fetch submodules too.")
-@click.option("--lfs", is_flag=True, help="Fetch the files of Git LFS too.")
-@click.option("--status", type=click.Choice(["github", "gitlab", "gitea"]), help="Tell there how a deployment ended.")
+@click.option("--submodules/--no-submodules", default=None, help="Fetch submodules too.")
+@click.option("--lfs/--no-lfs", default=None, help="Fetch the files of Git LFS too.")
+@click.option("--status", type=click.Choice([*HOSTS, NOBODY]), help="Tell there how a deployment ended.")
 @click.option("--status-token-file", metavar="FILE", help="Token for --status, if it is not the one of the source.")
 @json_option
 @click.pass_obj
 def set_source(session: Session, /, app: str, url: str, **options: Any) -> None:
-    """Set where APP comes from. Without URL: only what else is said changes, or production's for another environment.
+    """Set where APP comes from. The next `windlass deploy --app APP` deploys it.
 
-    The next `windlass deploy --app APP` deploys it.
+    Without URL only what is said changes; a new environment begins with what production has. An empty word, as in
+    --watch '', takes away what was said before.
     """
     body = SourceBody(
         url=url if image_of(url) else _absolute(url),
         branch=options["branch"],
         path=options["path"],
-        compose=list(options["compose"]),
-        watch=list(options["watch"]),
+        compose=list(options["compose"]) or None,
+        watch=list(options["watch"]) or None,
         submodules=options["submodules"],
         lfs=options["lfs"],
-        poll=parse_duration(options["poll"]) if options["poll"] else 0.0,
+        poll=parse_duration(options["poll"]) if options["poll"] else None,
         user=options["user"],
         token=_token(options),
         key=_key(options["key"]),
         public=options["public"],
-        status=options["status"] or "",
+        status="" if options["status"] == NOBODY else options["status"],
         status_token=_content("--status-token-file", options["status_token_file"]).strip(),
     )
     document = session.client.call("PUT", ("apps", app, "source"), body.as_dict())

@@ -10,6 +10,7 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.errors import Conflict, Usage
 from windlass.domain.sources import (
+    DEFAULT_BRANCH,
     KEY,
     STATUS_TOKEN,
     TOKEN,
@@ -34,26 +35,26 @@ GENERATE = "generate"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is asked for. `url` "": the one of before, or production's. `key`: a private key, or `generate`.
+    """What is asked for. With `url` all of it is new; without one, None is as before, or as production has it.
 
-    `public`: no token or key any more. Without it, token, key or `public`, the way in stays as it was while the server
-    is the same. `local`: paths of this machine are allowed.
+    `key`: a private key, or `generate`. `public`: no token or key any more; without it, token or key the way in stays
+    as it was while the server is the same. `local`: paths of this machine are allowed.
     """
 
     app: str
     url: str = ""
-    branch: str = "main"
-    path: str = ""
-    compose: tuple[str, ...] = ()
-    watch: tuple[str, ...] = ()
-    submodules: bool = False
-    lfs: bool = False
-    poll_s: float = 0.0
+    branch: str | None = None
+    path: str | None = None
+    compose: tuple[str, ...] | None = None
+    watch: tuple[str, ...] | None = None
+    submodules: bool | None = None
+    lfs: bool | None = None
+    poll_s: float | None = None
     user: str = ""
     token: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     public: bool = False
-    status: str = ""
+    status: str | None = None
     status_token: str = field(default="", repr=False)
     local: bool = False
 
@@ -144,28 +145,42 @@ def _wished(outside: Outside, app: str, setting: Setting, model: Source | None) 
     image = image_of(setting.url)
     if image:
         return Source(app, SourceKind.IMAGE, image, now)
-    url = setting.url or (model.url if model is not None and model.kind is SourceKind.GIT else "")
-    if not url:
+    if setting.url:
+        return _said(setting, Source(app, SourceKind.GIT, names.without_credentials(setting.url), now, DEFAULT_BRANCH))
+    if model is None or model.kind is not SourceKind.GIT:
         raise Usage(
-            f"{shown(app)} has no source yet, so its address has to be named",
+            f"{shown(app)} has no repository yet, so its address has to be named",
             code="source_url_missing",
             hint=f"windlass source set {shown(app)} URL",
         )
-    return Source(
-        app=app,
-        kind=SourceKind.GIT,
-        url=names.without_credentials(url),
-        set_at=now,
-        branch=setting.branch,
-        path=_folder(setting.path),
-        compose=tuple(names.compose_path(path) for path in setting.compose),
-        watch=setting.watch,
-        submodules=setting.submodules,
-        lfs=setting.lfs,
-        poll_s=setting.poll_s,
-        user=setting.user,
-        status=_status_host(setting.status),
-    )
+    bare = replace(model, auth=Auth.NONE, user="", public_key="", host_keys="", seen="", problem="")
+    return _said(setting, replace(bare, app=app, set_at=now))
+
+
+def _said(setting: Setting, source: Source) -> Source:
+    """What is asked for in place of what is there."""
+    given: dict[str, Any] = {
+        "branch": setting.branch,
+        "path": None if setting.path is None else _folder(setting.path),
+        "compose": _paths(setting.compose),
+        "watch": _filled(setting.watch),
+        "submodules": setting.submodules,
+        "lfs": setting.lfs,
+        "poll_s": setting.poll_s,
+        "user": setting.user,
+        "status": None if setting.status is None else _status_host(setting.status),
+    }
+    return replace(source, **{name: value for name, value in given.items() if value is not None})
+
+
+def _filled(words: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """One empty word clears the list."""
+    return () if words == ("",) else words
+
+
+def _paths(words: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    found = _filled(words)
+    return None if found is None else tuple(names.compose_path(path) for path in found)
 
 
 def _folder(path: str) -> str:

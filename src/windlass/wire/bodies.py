@@ -46,24 +46,25 @@ class DeployBody(Body):
 
 @dataclass(frozen=True)
 class SourceBody(Body):
-    """Where an app comes from. `url` "": as before, or as production. `key`: a private key, or `generate`.
+    """Where an app comes from. With `url` all of it is new; without one, null is as before, or as production has it.
 
-    `poll`: seconds, 0 for never. `status`: github, gitlab or gitea, where the end of a deployment is told.
+    `key`: a private key, or `generate`. `poll`: seconds, 0 for never. `status`: github, gitlab or gitea, where the end
+    of a deployment is told. A list of one empty word is an empty list.
     """
 
     url: str = ""
-    branch: str = "main"
-    path: str = ""
-    compose: list[str] = field(default_factory=list)
-    watch: list[str] = field(default_factory=list)
-    submodules: bool = False
-    lfs: bool = False
-    poll: float = 0.0
+    branch: str | None = None
+    path: str | None = None
+    compose: list[str] | None = None
+    watch: list[str] | None = None
+    submodules: bool | None = None
+    lfs: bool | None = None
+    poll: float | None = None
     user: str = ""
     token: str = ""
     key: str = ""
     public: bool = False
-    status: str = ""
+    status: str | None = None
     status_token: str = ""
 
 
