@@ -26,6 +26,9 @@ _KEPT = (
     *("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "DOCKER_CONTEXT"),
 )
 
+# The C library would keep a pool of memory for every thread that once needed some.
+_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+
 
 @dataclass(frozen=True)
 class Locks:
@@ -38,7 +41,8 @@ class Locks:
 
 def environment(home: Path) -> dict[str, str]:
     """The environment of a control plane of this home."""
-    return {name: os.environ[name] for name in _KEPT if name in os.environ} | {"WINDLASS_HOME": str(home)}
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | _MEMORY | {"WINDLASS_HOME": str(home)}
 
 
 def server_command(home: Path) -> list[str]:
