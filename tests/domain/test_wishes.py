@@ -6,7 +6,7 @@ import pytest
 from tests.domain.samples import model_of
 
 from windlass.domain.consentitems import KINDS
-from windlass.domain.wishes import Wish, find_wishes, missing_consents
+from windlass.domain.wishes import Wish, find_wishes, host_wishes, missing_consents
 
 ROOT = "/srv/p"
 FOREIGN = {"blog_default": "blog", "blog_data": "blog"}
@@ -90,7 +90,16 @@ def test_networks_and_volumes(sections: dict[str, Any], expected: list[str]) -> 
 
 def test_every_kind_of_wish_is_known() -> None:
     found = {item.partition(":")[0] for _, wanted in (*SERVICE, *SECTIONS) for item in wanted}
-    assert found == KINDS
+    assert found | {"host"} == KINDS
+
+
+def test_a_wildcard_host_needs_consent_and_a_name_does_not() -> None:
+    hosts = [("web", "shop.example.com"), ("web", ""), ("api", "*.example.com"), ("api", "*.example.com")]
+    (wish,) = host_wishes(hosts)
+    assert (wish.item, wish.service, wish.path) == ("host:*.example.com", "api", "routes.*.example.com")
+    (asked,) = missing_consents([wish], (), "shop")
+    assert asked.fix == "windlass consent shop 'host:*.example.com'"
+    assert missing_consents([wish], {wish.item}, "shop") == ()
 
 
 def test_one_wish_for_one_item() -> None:

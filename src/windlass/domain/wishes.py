@@ -46,6 +46,15 @@ def find_wishes(model: Model, root: str, foreign: Mapping[str, str]) -> tuple[Wi
     return tuple(found.values())
 
 
+def host_wishes(hosts: Iterable[tuple[str, str]]) -> tuple[Wish, ...]:
+    """A wildcard takes every name below it that no other app has named. `hosts`: service and host of each route."""
+    found = {host: service for service, host in hosts if host.startswith("*.")}
+    return tuple(
+        Wish(f"host:{host}", service, f"routes.{host}", f"{service} is to answer for every name below {host[2:]}")
+        for host, service in found.items()
+    )
+
+
 def missing_consents(wishes: Iterable[Wish], consents: Container[str], app: str) -> tuple[Detail, ...]:
     """A refusal for every wish without consent."""
     return tuple(

@@ -21,7 +21,8 @@ from windlass.domain.release import Route
 from windlass.domain.screening import Screen, screen_files, screen_model
 from windlass.domain.sources import MADE_HERE, generated_compose
 from windlass.domain.taskservices import task_problems, tasks_of
-from windlass.domain.wishes import Wish, find_wishes, missing_consents
+from windlass.domain.traefiklabels import labelled_rules
+from windlass.domain.wishes import Wish, find_wishes, host_wishes, missing_consents
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource, Resolved
 from windlass.usecases.contracts import check_values, learn_contract, told, with_contract, with_uses
@@ -113,7 +114,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     model = read_model(resolved.document)
     wider = with_spares(outside, Surroundings(source, with_files, leads_outside), model, tasks_of(manifest))
     known = outside.store.consents.all(reading.app)
-    wishes = find_wishes(wider, str(reading.folder), _foreign(outside, reading.app))
+    wishes = _wishes(outside, reading, wider, _wanted_hosts(manifest, model))
     written = written_project(outside, source)
     contract = with_uses(contract, wider, values, {*spoken.whole.names, *filled.found})
     contract = replace(contract, places=find_places(written, manifest.env, model))
@@ -200,6 +201,19 @@ def _manifest(outside: Outside, reading: Reading) -> Manifest:
 def _hosts(manifest: Manifest) -> dict[str, str]:
     """Service -> the host that windlass.yaml gives it."""
     return {route.service: route.host for route in manifest.route_list() or () if route.host}
+
+
+def _wishes(outside: Outside, reading: Reading, model: Model, hosts: list[tuple[str, str]]) -> tuple[Wish, ...]:
+    foreign = _foreign(outside, reading.app)
+    return (*find_wishes(model, str(reading.folder), foreign), *host_wishes(hosts))
+
+
+def _wanted_hosts(manifest: Manifest, model: Model) -> list[tuple[str, str]]:
+    """Service and host of every route that is written down."""
+    routes = manifest.route_list()
+    if routes is not None:
+        return [(route.service, route.host) for route in routes]
+    return [(s.name, host) for s in model.services.values() for host, _, _ in labelled_rules(s)]
 
 
 def _env_file(outside: Outside, reading: Reading) -> dict[str, str]:
