@@ -1,16 +1,19 @@
 """Other tools' dialects in Compose's words: the tables dialect_cases.yaml and oldkey_cases.yaml, and what follows."""
 
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from tests.domain.samples import cases
 
 from windlass.domain.dialects.addresses import find_places, find_routes, with_port
-from windlass.domain.dialects.coolify import is_coolify, translate_coolify
+from windlass.domain.dialects.coolify import declared_volumes, is_coolify, translate_coolify
+from windlass.domain.dialects.dokploy import translate_dokploy
 from windlass.domain.dialects.magic import Kind, Secret, read_address, read_secret
 from windlass.domain.dialects.oldkeys import translate_old_keys
 from windlass.domain.dialects.translation import WantedRoute
-from windlass.domain.documents import parse_yaml
+from windlass.domain.documents import Document, parse_yaml
 from windlass.domain.release import Route
 from windlass.domain.rewriting import REMOVED, Edit, rewrite
 
@@ -25,16 +28,26 @@ def test_coolify(case: dict[str, Any]) -> None:
     assert is_coolify(document, text) is not case.get("plain", False)
     if case.get("plain"):
         return
-    found = translate_coolify(document, text, ".", frozenset(document.data.get("volumes") or ()))
+    found = translate_coolify(document, text, ".", declared_volumes(document))
     assert [p.code for p in found.problems] == case.get("problems", [])
     if "expect" in case:
-        assert parse_yaml(rewrite(text.encode(), "c.yaml", found.edits), "c.yaml").data == case["expect"]
+        written = parse_yaml(rewrite(text.encode(), "c.yaml", found.edits), "c.yaml").data
+        assert (written if case.get("restarts") else _without_default(written)) == case["expect"]
     assert {f.path: f.content.decode() for f in found.files} == case.get("files", {})
     assert {f.path for f in found.files if f.is_executable} == set(case.get("programs", ()))
     assert [f"{r.service} {r.id} {r.port} {r.path}" for r in found.routes] == case.get("routes", [])
     assert sorted(found.magic) == case.get("magic", [])
     assert found.defaults == case.get("defaults", {})
     assert case.get("note", "") in " ".join(found.notes)
+
+
+def _without_default(written: Mapping[str, Any]) -> dict[str, Any]:
+    """The restart policy that all of them get has a case of its own."""
+    services = {
+        name: {key: value for key, value in service.items() if (key, value) != ("restart", "unless-stopped")}
+        for name, service in written["services"].items()
+    }
+    return {**written, "services": services}
 
 
 @pytest.mark.parametrize("case", OLD.values(), ids=OLD.keys())
@@ -144,3 +157,63 @@ def test_edits(text: str, edits: list[Edit], expected: Any) -> None:
 def test_what_is_not_edited_keeps_its_spelling() -> None:
     text = "a: 0644\nb: '1'\nc: !override [x]\nd: !reset null\ne: 12:30:45\nf: 1_000\ng: |\n  one\n    two\n"
     assert rewrite(text.encode(), "x", [Edit(("z",), "1")]).decode() == text + '"z": "1"\n'
+
+
+WHOLE = """
+x-a: &a {restart: always}
+services:
+  web:
+    <<: *a
+    image: acme/web
+    command: [a, b]
+    restart: "no"
+    runtime: nvidia
+    exclude_from_hc: true
+    device_requests: [{driver: nvidia, count: 1, capabilities: [[gpu]]}]
+    deploy: {resources: {reservations: {devices: [{count: 1}]}}, restart_policy: {condition: any}}
+    environment: [SERVICE_URL_WEB_3000, "A=${B:?c}", "P=$SERVICE_PASSWORD_X"]
+    labels: [a=b]
+    healthcheck: {test: [CMD, "true"]}
+    depends_on: {db: {condition: service_healthy}}
+    configs: [one]
+    volumes:
+      - data:/data
+      - ../files/x:/x
+      - {type: bind, source: ./f, target: /f, mode: "0755", is_directory: false, content: text}
+  db: {image: acme/db, environment: {SERVICE_URL_DB: /db}}
+volumes: {kept: {}}
+"""
+DATA = parse_yaml(WHOLE, "w").data
+ODD: list[Any] = [None, 5, True, -1.5, "", "x", "..", "${X}", [], [None], [[5]], {}, {"a": None}, {"5": [{}]}]
+
+
+def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at, *(place for key, one in inner for place in _places(one, (*at, key)))]
+
+
+def _with(value: Any, place: tuple[Any, ...], odd: Any) -> Any:
+    if not place:
+        return odd
+    found = copy.copy(value)
+    found[place[0]] = _with(found[place[0]], place[1:], odd)
+    return found
+
+
+@pytest.mark.parametrize("place", _places(DATA)[1:], ids=str)
+def test_nothing_odd_in_any_place_breaks_it(place: tuple[Any, ...]) -> None:
+    template = b"[config]\nenv = ['A=${password}']\n[[config.mounts]]\nfilePath = 'x'\ncontent = '${hash}'"
+    for odd in ODD:
+        document = Document("w", _with(DATA, place, odd))
+        is_coolify(document, WHOLE)
+        found = translate_coolify(document, WHOLE, ".", declared_volumes(document))
+        translate_old_keys(document)
+        translate_dokploy(template, ".", {"w": document})
+        find_routes(found.routes, find_places(found.routes, found.magic, {}, "h", 0), 0)
+
+
+@pytest.mark.parametrize("place", _places(DATA)[1:], ids=str)
+def test_every_place_can_be_changed_and_taken_away(place: tuple[Any, ...]) -> None:
+    for odd in ODD[:3]:
+        assert parse_yaml(rewrite(WHOLE.encode(), "w", [Edit(place, odd)]), "w").data == _with(DATA, place, odd)
+    rewrite(WHOLE.encode(), "w", [Edit(place, REMOVED)])

@@ -42,6 +42,31 @@ def test_a_bind_that_was_looked_at_outweighs_its_name() -> None:
     assert place(model, binds=seen).of("web").strategy is Strategy.ROLLING
 
 
+def test_a_route_that_a_dialect_asks_for_is_a_sign() -> None:
+    model = model_of(
+        {
+            "thing": {"image": "acme/thing:1"},
+            "other": {"image": "acme/other:1"},
+            "glances": {"image": "nicolargo/glances:4"},
+            "minio": {"image": "minio/minio", "volumes": ["m:/data"]},
+        }
+    )
+    assert {p.service: p.role for p in place(model).placements} == {
+        "thing": "other",
+        "other": "other",
+        "glances": "infra",
+        "minio": "store",
+    }
+    found = place(model, routed=("thing", "glances", "minio"))
+    assert {p.service: p.role for p in found.placements} == {
+        "thing": "http",
+        "other": "other",
+        "glances": "http",
+        "minio": "store",
+    }
+    assert "it serves HTTP (a route)" in found.of("thing").reason
+
+
 def test_a_refusal_says_why_and_what_would_be_chosen() -> None:
     model = model_of({"web": {"build": {"context": "/p"}, "ports": ["80:80"]}})
     (problem,) = place(model, {"web": Strategy.ROLLING}).problems

@@ -191,3 +191,9 @@ def test_how_long_a_start_may_take(
     raw: dict[str, Any], hints: ImageHints, declared: DeclaredProbe | None, within: float
 ) -> None:
     assert probe_for(service_of(raw), declared, hints, Role.WORKER).within_s == within
+
+
+def test_a_port_of_a_written_route_is_asked_first() -> None:
+    service = model_of({"web": {"image": "a/a", "ports": ["80", "9090"]}}).services["web"]
+    (check,) = probe_for(service, None, ImageHints(), Role.HTTP, 9090).checks
+    assert (check.kind, check.port) == (ProbeKind.HTTP, 9090)

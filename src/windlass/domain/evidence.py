@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from windlass.domain import catalogue
 from windlass.domain.compose import Service
@@ -22,7 +23,7 @@ _CLOCK_WORDS = catalogue.word_set("beat celerybeat scheduler cron crond crontab 
 _JOB_WORDS = catalogue.word_set(
     "migrate migrations migration migrator init initialize initdb initializer setup seed seeds seeder bootstrap"
     " provision provisioner provisioning createbuckets createbucket mkbucket makebucket permissions chown prestart"
-    " dbmigrate fixtures loaddata"
+    " dbmigrate fixtures loaddata create configurator"
 )
 _WEB_WORDS = catalogue.word_set(
     "web app api frontend front backend back server ui site www webapp website client admin dashboard proxy gateway"
@@ -80,8 +81,14 @@ def proxy_labels(service: Service) -> bool:
 
 
 def route_variables(service: Service) -> bool:
-    environment = service.environment
-    return "VIRTUAL_HOST" in environment or any(_SERVICE_ROUTE.fullmatch(name) for name in environment)
+    return "VIRTUAL_HOST" in service.environment or any(True for _ in asking_variables(service))
+
+
+def asking_variables(service: Service) -> Iterator[str]:
+    """`SERVICE_URL_X` and its like without a value, or with a path alone: one with an address only tells it."""
+    for name, value in service.environment.items():
+        if _SERVICE_ROUTE.fullmatch(name) and (not value or value.startswith("/")):
+            yield name
 
 
 def tcp_ports(service: Service) -> tuple[int, ...]:
@@ -153,7 +160,7 @@ def ends_by_itself(service: Service) -> str:
     line = command_line(service)
     if service.restart.partition(":")[0] not in ("no", "on-failure") or service.ports:
         return ""
-    if _ENDLESS_COMMAND.search(line):
+    if _ENDLESS_COMMAND.search(line) or words_of(service.name) & _WORKER_WORDS:
         return ""
     if words_of(service.name) & _JOB_WORDS:
         return "its name says that it ends by itself"

@@ -35,10 +35,14 @@ def place(
     overrides: Mapping[str, Strategy] | None = None,
     images: Mapping[str, ImageHints] | None = None,
     binds: BindKinds | None = None,
+    routed: Collection[str] = (),
 ) -> Placing:
-    """Place every service. `overrides` is windlass.yaml's word, `images` and `binds` what could be looked at."""
+    """Place every service. `overrides` is windlass.yaml's word, `images` and `binds` what could be looked at.
+
+    `routed`: services that a route of another tool's dialect asks for.
+    """
     wanted = overrides or {}
-    view = View(model, roles(model, images or {}), images or {}, binds or {})
+    view = View(model, roles(model, images or {}, routed), images or {}, binds or {})
     verdicts = {name: judge(service, view) for name, service in model.services.items()}
     start = {n: _overridden(v, wanted.get(n)) for n, v in verdicts.items()}
     settled = _settle(model, view, start)

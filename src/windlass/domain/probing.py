@@ -39,8 +39,13 @@ class _Health:
     start_s: float = 0.0
 
 
-def probe_for(service: Service, declared: DeclaredProbe | None, hints: ImageHints, role: Role) -> Probe:
-    """The checks a container of the service must pass. Raises Refused (code probe_port_unknown)."""
+def probe_for(
+    service: Service, declared: DeclaredProbe | None, hints: ImageHints, role: Role, routed_port: int = 0
+) -> Probe:
+    """The checks a container of the service must pass. Raises Refused (code probe_port_unknown).
+
+    `routed_port`: that of a route, where it is written; else 0.
+    """
     health = _health(service, hints)
     within_s = max(LEAST_WITHIN_S, health.start_s + AFTER_START_PERIOD_S)
     if declared is not None and declared.within_s is not None:
@@ -49,7 +54,7 @@ def probe_for(service: Service, declared: DeclaredProbe | None, hints: ImageHint
         return Probe(_declared_checks(service, declared, hints), within_s)
     if role is Role.JOB:
         return Probe((), JOB_WITHIN_S)
-    network = _network_checks(service, hints, health, role)
+    network = _network_checks(service, hints, health, role, routed_port)
     asked = (*network, *_exec_checks(health))
     return Probe(asked or (Check(ProbeKind.UPTIME, seconds=UPTIME_S),), within_s)
 
@@ -79,9 +84,11 @@ def _declared_checks(service: Service, declared: DeclaredProbe, hints: ImageHint
     return (Check(ProbeKind.HTTP, port=port, path=declared.http, declared=True),)
 
 
-def _network_checks(service: Service, hints: ImageHints, health: _Health, role: Role) -> tuple[Check, ...]:
+def _network_checks(
+    service: Service, hints: ImageHints, health: _Health, role: Role, routed_port: int
+) -> tuple[Check, ...]:
     if role is Role.HTTP:
-        return _http_checks(service, hints, health)
+        return _http_checks(service, hints, health, routed_port)
     if role is Role.STORE:
         port = _store_port(service, hints)
         return (Check(ProbeKind.TCP, port=port),) if port else ()
@@ -91,10 +98,10 @@ def _network_checks(service: Service, hints: ImageHints, health: _Health, role: 
     return ()
 
 
-def _http_checks(service: Service, hints: ImageHints, health: _Health) -> tuple[Check, ...]:
+def _http_checks(service: Service, hints: ImageHints, health: _Health, routed_port: int) -> tuple[Check, ...]:
     """The page that the healthcheck asks for, when others reach its port too; else `/` on the routing port."""
     target = http_target(health.test, service.environment)
-    port = routing_port(service, hints)
+    port = routed_port or routing_port(service, hints)
     if target is not None and target.is_get and not target.is_tls and _is_reachable(service, hints, target, port):
         return (Check(ProbeKind.HTTP, target.port, target.path, target.is_strict, host=_host(target)),)
     if not port:

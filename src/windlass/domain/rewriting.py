@@ -95,6 +95,8 @@ def _node(value: Any) -> Node:
         return MappingNode(_TAG + "map", pairs, flow_style=not pairs)
     if isinstance(value, list | tuple):
         return SequenceNode(_TAG + "seq", [_node(inner) for inner in value], flow_style=not value)
+    if value is None:
+        return ScalarNode(_TAG + "null", "null")
     if isinstance(value, bool):
         return ScalarNode(_TAG + "bool", str(value).lower())
     if isinstance(value, int):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from windlass.domain import catalogue, evidence
 from windlass.domain.compose import Condition, Model, Service
@@ -14,9 +14,9 @@ JOB_LABEL = "windlass.job"
 _WEB_PORTS = frozenset({80, 443, 3000, 4000, 5000, 8000, 8080, 8081, 8888})
 
 
-def roles(model: Model, images: Mapping[str, ImageHints]) -> dict[str, tuple[Role, str]]:
-    """Role of every service and the sign that told it, in plain words."""
-    found = {name: _role(service, model, images) for name, service in model.services.items()}
+def roles(model: Model, images: Mapping[str, ImageHints], routed: Collection[str] = ()) -> dict[str, tuple[Role, str]]:
+    """Role of every service and the sign that told it, in plain words. `routed`: services that a route asks for."""
+    found = {name: _role(service, model, images, name in routed) for name, service in model.services.items()}
     return {name: given or _role_left(model.services[name], model, found, images) for name, given in found.items()}
 
 
@@ -50,7 +50,7 @@ def _is_needed(model: Model, name: str, condition: Condition) -> bool:
     return any(need.service == name and need.condition is condition for need in needs)
 
 
-def _role(service: Service, model: Model, images: Mapping[str, ImageHints]) -> tuple[Role, str] | None:
+def _role(service: Service, model: Model, images: Mapping[str, ImageHints], is_routed: bool) -> tuple[Role, str] | None:
     hints = images.get(service.name, NO_HINTS)
     job = _job(service, model)
     if job:
@@ -58,13 +58,13 @@ def _role(service: Service, model: Model, images: Mapping[str, ImageHints]) -> t
     store = _store(service, hints)
     if store:
         return Role.STORE, store
-    strong = evidence.strong_http(service)
+    strong = evidence.strong_http(service) or ("a route" if is_routed else "")
     if not strong and evidence.is_clock(service):
         return Role.SCHEDULER, "its name, image or command says that it keeps a clock"
     if not strong and evidence.is_worker(service):
         return Role.WORKER, "its name or command says that it works a queue"
     infra = _infra(service)
-    if infra:
+    if infra and not is_routed:
         return Role.INFRA, infra
     sign = strong or evidence.weak_http(service) or _exposed_by_image(service, model, hints)
     return (Role.HTTP, f"it serves HTTP ({sign})") if sign else None

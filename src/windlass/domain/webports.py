@@ -54,7 +54,7 @@ def healthcheck_port(service: Service, hints: ImageHints = NO_HINTS) -> int:
 
 
 def _magic_port(service: Service) -> int:
-    found = (_MAGIC.fullmatch(name) for name in service.environment)
+    found = (_MAGIC.fullmatch(name) for name in evidence.asking_variables(service))
     return next((int(m.group(1)) for m in found if m), 0)
 
 

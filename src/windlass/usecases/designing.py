@@ -45,9 +45,11 @@ def design_release(
     outside, app = work.outside, work.app
     consents = outside.store.consents.all(app)
     overrides = project.manifest.strategies
-    first = place(project.model, overrides, known)
+    asked = project.routes if project.manifest.route_list() is None else ()
+    ports = {route.service: route.port for route in reversed(asked)}
+    first = place(project.model, overrides, known, routed=ports)
     found_kinds = kinds(binds, {p.service: p for p in first.placements}, consents)
-    placing = place(project.model, overrides, known, found_kinds)
+    placing = place(project.model, overrides, known, found_kinds, ports)
     placements = {p.service: p for p in placing.placements}
     found_kinds = kinds(binds, placements, consents)
     problems = [*placing.problems, *late_release_jobs(placing, project.model), *questions(binds, found_kinds, app)]
@@ -56,7 +58,7 @@ def design_release(
     problems += [p for p in routing.problems if p not in left]
     problems += taken_hosts(app, routing.routes, _owners(work))
     problems += [] if left else _smoke_problems(work, project, routing.routes)
-    probes, wrong = _probes(project, placements, known, complete)
+    probes, wrong = _probes(project, placements, known, complete, ports)
     return Design(placing, routing.routes, probes, found_kinds, (*problems, *wrong), left)
 
 
@@ -85,14 +87,20 @@ def _smoke_problems(work: Undertaking, project: Project, routes: Iterable[Route]
 
 
 def _probes(
-    project: Project, placements: Mapping[str, Placement], known: Mapping[str, ImageHints], complete: bool
+    project: Project,
+    placements: Mapping[str, Placement],
+    known: Mapping[str, ImageHints],
+    complete: bool,
+    ports: Mapping[str, int],
 ) -> tuple[dict[str, Probe], list[Detail]]:
+    """`ports`: service -> port of a route that a dialect asks for."""
     found: dict[str, Probe] = {}
     problems: list[Detail] = []
     for name, service in project.model.services.items():
         try:
             declared = project.manifest.probe(name)
-            found[name] = probe_for(service, declared, known.get(name, ImageHints()), placements[name].role)
+            hints, role = known.get(name, ImageHints()), placements[name].role
+            found[name] = probe_for(service, declared, hints, role, ports.get(name, 0))
         except Refused as refused:
             if complete:
                 problems += refused.details

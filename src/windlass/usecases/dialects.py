@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from windlass.domain.dialects.addresses import Places, find_places, find_routes, with_port
-from windlass.domain.dialects.coolify import is_coolify, translate_coolify
+from windlass.domain.dialects.coolify import declared_volumes, is_coolify, translate_coolify
 from windlass.domain.dialects.dokploy import HOST, TEMPLATE, filled, hosts_in, translate_dokploy
 from windlass.domain.dialects.magic import read_secret
 from windlass.domain.dialects.oldkeys import translate_old_keys
@@ -56,7 +56,7 @@ def translate_project(outside: Outside, folder: Path, files: Sequence[str]) -> S
     A file that cannot be read is left to the screen, which says why.
     """
     read = _read(outside, folder, files)
-    declared = frozenset(str(name) for document, _ in read.values() for name in document.data.get("volumes") or ())
+    declared = frozenset(name for document, _ in read.values() for name in declared_volumes(document))
     theirs = any(is_coolify(document, text) for document, text in read.values())
     start = folder_of(files[0]) if files else "."
     template = _template(outside, folder, start)

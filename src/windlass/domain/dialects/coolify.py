@@ -11,6 +11,8 @@ from windlass.domain.dialects import magic
 from windlass.domain.dialects.inlinefiles import FILE_KEYS, translate_file
 from windlass.domain.dialects.translation import Translation, WantedRoute, joined
 from windlass.domain.documents import Document
+from windlass.domain.evidence import ends_by_itself
+from windlass.domain.modelreader import read_service
 from windlass.domain.rewriting import REMOVED, Edit
 
 _HEADER = re.compile(r"^#\s*(slogan|documentation|logo|category|tags):", re.MULTILINE)
@@ -36,12 +38,18 @@ def is_coolify(document: Document, text: str) -> bool:
     return False
 
 
+def declared_volumes(document: Document) -> frozenset[str]:
+    found = document.data.get("volumes")
+    return frozenset(map(str, found)) if isinstance(found, Mapping) else frozenset()
+
+
 def translate_coolify(document: Document, text: str, folder: str, declared: frozenset[str]) -> Translation:
     """`folder`: where the file's paths start, from the project's top. `declared`: volumes that any file declares."""
     parts = [_volumes(document, declared), _routes(document), _magic(document, text)]
     for name, service in entries(document.data, "services"):
         parts += [translate_file(name, i, e, folder) for i, e in _long_volumes(service) if FILE_KEYS & e.keys()]
         parts += [_health(document, name, service), _loose(name, service)]
+    parts.append(_restarts(document))
     return joined(parts)
 
 
@@ -181,6 +189,34 @@ def _is_waited_for(document: Document, name: str) -> bool:
     needs = (s.get("depends_on") for _, s in entries(document.data, "services"))
     conditions = (n[name] for n in needs if isinstance(n, Mapping) and isinstance(n.get(name), Mapping))
     return any(c.get("condition") == "service_healthy" for c in conditions)
+
+
+def _restarts(document: Document) -> Translation:
+    """What says nothing is started again there, but for what ends by itself."""
+    services = dict(entries(document.data, "services"))
+    waited = {need for service in services.values() for need in _waited_for_to_end(service)}
+    found = [name for name, service in services.items() if name not in waited and not _restart_is_said(name, service)]
+    edits = tuple(Edit(("services", name, "restart"), "unless-stopped") for name in found)
+    note = f"Coolify's dialect: `restart: unless-stopped` for {', '.join(found)}"
+    return Translation(edits=edits, notes=(note,) if found else ())
+
+
+def _restart_is_said(name: str, service: Mapping[str, Any]) -> bool:
+    deploy = service.get("deploy")
+    if "restart" in service or "exclude_from_hc" in service:
+        return True
+    if isinstance(deploy, Mapping) and deploy.get("restart_policy"):
+        return True
+    words = {key: value for key in ("command", "entrypoint") if isinstance(value := service.get(key), str | list)}
+    image = service.get("image")
+    return bool(ends_by_itself(read_service(name, {**words, "image": image if isinstance(image, str) else ""})))
+
+
+def _waited_for_to_end(service: Mapping[str, Any]) -> Iterator[str]:
+    needs = service.get("depends_on")
+    for name, need in needs.items() if isinstance(needs, Mapping) else ():
+        if isinstance(need, Mapping) and need.get("condition") == "service_completed_successfully":
+            yield str(name)
 
 
 def _loose(name: str, service: Mapping[str, Any]) -> Translation:
