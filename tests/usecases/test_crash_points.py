@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from tests.usecases.worlds import SHOP, Clock, Compose, World, make_world, snapshot_of
 
+from windlass.domain.answers import Answer
+from windlass.domain.fronts import Front
 from windlass.domain.modelreader import read_model
 from windlass.domain.planner import Situation, plan_deployment
 from windlass.domain.records import Deployment, Job, ReleaseState, Resource, StepRecord
@@ -62,6 +64,16 @@ test: [{service: web, command: [c]}]
 release: [{service: web, command: [d]}, {service: worker, command: [e]}]
 """
 
+# A command is begun again with all of verify, so it is not counted.
+STEPS = """
+verify:
+  steps:
+    - {post: /items, json: {a: 1}, expect: {json: {id: 7}}, save: {id: id}}
+    - {run: [check, $WINDLASS_APP_URL], service: web}
+    - {get: "/items/{id}"}
+    - {run: [check], image: smoke}
+"""
+
 CASES = {
     "rolling": Case(SHOP, SHOP),
     "job-and-scheduler": Case(CLOCKED, CLOCKED),
@@ -69,7 +81,9 @@ CASES = {
     "less-base": Case(OTHER_BASE, SHOP),
     "swapped": Case(SWAPPED, SWAPPED, served=False),
     "release-commands": Case(CLOCKED, CLOCKED, settings=COMMANDS),
+    "smoke-steps": Case(SHOP, SHOP, settings=STEPS),
 }
+FRONT = Front("http://shop.localhost", ("shop.localhost",))
 SPREAD = 8  # moments over the whole run
 AGAIN = (12, 30)  # moments of a second kill, in what the second start does
 NEVER = 1 << 30
@@ -155,7 +169,7 @@ def prepare_second(world: World, case: Case) -> Deployment:
     for part in new.parts.values():
         store.resources.record(Resource("image", part.image, part.image, "shop", 2, "second"))
     old = load_kept(world.outside, "shop", 1).snapshot
-    plan = plan_deployment(Situation(new, old, observe(world.outside, "shop", new, old)))
+    plan = plan_deployment(Situation(new, old, observe(world.outside, "shop", new, old), front=FRONT))
     save_kept(world.outside, Kept(new, plan))
     deployment = Deployment("second", "shop", "deploy", DeploymentStatus.RUNNING, now, release.number, 1)
     store.deployments.add(deployment, Job("second", "deployment", "shop", {}, "done", now, now))
@@ -226,6 +240,7 @@ def crash(case: Case) -> Iterator[Crash]:
         world = make_world(Path(folder))
         world.clock = Leaping()
         world.outside = replace(world.outside, clock=world.clock)
+        world.visitor.answer = lambda visit, patience: Answer(200, (), b'{"id": 7}')
         try:
             world.deploy(case.first)
             yield Crash(case, world, prepare_second(world, case))
@@ -296,7 +311,9 @@ def promises_broken(made: Crash, end: DeploymentStatus) -> list[str]:
 
 def begun(world: World) -> Counter[str]:
     """How often each command of windlass.yaml was begun, by its container."""
-    return Counter(e.name for e in world.engine.past if e.action == "start" and "-windlass-" in e.name)
+    return Counter(
+        e.name for e in world.engine.past if e.action == "start" and "-windlass-" in e.name and "-verify-" not in e.name
+    )
 
 
 def switch(calls: list[str]) -> tuple[int, int]:

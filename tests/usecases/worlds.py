@@ -26,6 +26,7 @@ from windlass.domain.planner import Situation, plan_deployment
 from windlass.domain.probing import probe_for
 from windlass.domain.records import App, Deployment, Job, ReleaseState
 from windlass.domain.release import DeploymentStatus, Role, Route, Snapshot, Strategy, container_name
+from windlass.domain.smokeplan import smoke_steps
 from windlass.domain.taskservices import add_tasks, tasks_of, with_images
 from windlass.ports.engine import ImageFacts
 from windlass.ports.machine import PortHolder
@@ -175,6 +176,7 @@ class World:
     edge: FakeEdge
     machine: Machine
     prober: Prober
+    visitor: FakeVisitor
     clock: Clock
     store: SqlStore
     notes: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
@@ -236,8 +238,9 @@ class World:
 
 
 def snapshot_of(model: Model, app: str, number: int, settings: str = "") -> Snapshot:
-    """`settings`: the windlass.yaml, of which the commands count."""
-    tasks = tasks_of(parse_manifest(settings))
+    """`settings`: the windlass.yaml, of which the commands and the smoke steps count."""
+    manifest = parse_manifest(settings)
+    tasks = tasks_of(manifest)
     placements = {p.service: p for p in place(model, {}, {}).placements}
     probes = {n: probe_for(s, None, NO_HINTS, placements[n].role) for n, s in model.services.items()}
     front = next(n for n, p in placements.items() if p.role is Role.HTTP)
@@ -250,11 +253,12 @@ def snapshot_of(model: Model, app: str, number: int, settings: str = "") -> Snap
         images={n: f"sha256:{n}" for n in with_images(model, tasks).services},
         routes=(Route("", front, 8000),),
     )
-    return replace(derive(add_tasks(given, tasks)), bake_s=0.0)
+    return replace(derive(add_tasks(given, tasks)), bake_s=0.0, smoke=smoke_steps(manifest.verify))
 
 
 def make_world(folder: Path) -> World:
     engine, edge, machine, prober, clock = FakeEngine(), FakeEdge(), Machine(), Prober(), Clock()
+    visitor = FakeVisitor()
     store = open_store(f"sqlite:///{folder / 'windlass.db'}", folder / "secret.key")
     outside = Outside(
         instance="i1",
@@ -266,10 +270,10 @@ def make_world(folder: Path) -> World:
         edge=edge,
         prober=prober,
         outposts=FakeOutposts(engine),
-        visitor=FakeVisitor(),
+        visitor=visitor,
         machine=machine,
         clock=clock,
         pool="10.9.0.0/20",
         routes_lock=threading.RLock(),
     )
-    return World(outside, engine, edge, machine, prober, clock, store)
+    return World(outside, engine, edge, machine, prober, visitor, clock, store)

@@ -46,11 +46,12 @@ def verify(work: Undertaking, wanted: Watch, carry_out: CarryOut) -> None:
         try:
             _await(work, wanted.seconds, found, futures[-1])
             errors.look()
-        finally:
+        except BaseException:
             over.set()
-            if not futures[-1].done():
-                end_commands(work, wanted)
-                wait(futures[-1:], END_S)
+            end_commands(work, wanted)
+            wait(futures[-1:], END_S)
+            raise
+        over.set()
 
 
 @contextmanager
