@@ -272,3 +272,26 @@ def test_no_folder_for_what_is_no_app(trees: FolderTrees, name: str) -> None:
 
 def test_an_environment_has_a_folder_of_its_own(trees: FolderTrees) -> None:
     assert (trees.app("shop@staging").name, trees.uploads().name) == ("shop--staging", "uploads")
+
+
+def test_puts_a_file_in_the_place_of_what_is_there(trees: FolderTrees, tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "source", tmp_path / "elsewhere"
+    (root / "folder").mkdir(parents=True)
+    elsewhere.write_text("kept")
+    (root / "link").symlink_to(elsewhere)
+    trees.put(root, "link", b"new", is_executable=False)
+    trees.put(root, "a/b/run", b"#!/bin/sh", is_executable=True)
+    assert (elsewhere.read_text(), (root / "link").read_text()) == ("kept", "new")
+    assert not (root / "link").is_symlink()
+    assert os.access(root / "a" / "b" / "run", os.X_OK)
+    assert sorted(path.name for path in root.iterdir()) == ["a", "folder", "link"]
+
+
+@pytest.mark.parametrize("name", ["up/x", "../x", "folder", "/x"])
+def test_puts_nothing_outside_and_in_no_folders_place(trees: FolderTrees, tmp_path: Path, name: str) -> None:
+    root = tmp_path / "source"
+    (root / "folder").mkdir(parents=True)
+    (root / "up").symlink_to(tmp_path)
+    with pytest.raises(WindlassError):
+        trees.put(root, name, b"x", is_executable=False)
+    assert not (tmp_path / "x").exists()
