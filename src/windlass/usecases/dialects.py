@@ -27,10 +27,14 @@ Marks = Mapping[YamlPath, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Spoken:
-    """`whole`: what was found in all files. `marks`: file -> the places in it as the user wrote it."""
+    """`whole`: what was found in all files. `marks`: file -> the places in it as the user wrote it.
+
+    `untouched`: file -> what was read of it, where nothing had to be changed.
+    """
 
     whole: Translation = Translation()
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    untouched: Mapping[str, Document] = field(default_factory=dict)
 
     def as_written(self, document: Document) -> Document:
         """The file as Compose reads it, with the places that the user knows."""
@@ -61,7 +65,7 @@ def translate_project(outside: Outside, folder: Path, files: Sequence[str]) -> S
     start = folder_of(files[0]) if files else "."
     template = _template(outside, folder, start)
     of_template = translate_dokploy(template, start, {n: d for n, (d, _) in read.items()}) if template else {}
-    found = []
+    found, untouched = [], {}
     for name, (document, text) in read.items():
         parts = [translate_old_keys(document), of_template.get(name, Translation())]
         parts += [translate_coolify(document, text, start, declared)] if theirs else []
@@ -69,10 +73,12 @@ def translate_project(outside: Outside, folder: Path, files: Sequence[str]) -> S
         if translation.edits:
             content = rewrite(text.encode(), name, translation.edits)
             outside.trees.put(folder, name, content, is_executable=False)
+        else:
+            untouched[name] = document
     whole = joined(found)
     for file in whole.files:
         _bring(outside, folder, file)
-    return Spoken(whole, {name: document.marks for name, (document, _) in read.items()})
+    return Spoken(whole, {name: document.marks for name, (document, _) in read.items()}, untouched)
 
 
 def fill_in(outside: Outside, app: str, spoken: Spoken, given: Mapping[str, str], hosts: Mapping[str, str]) -> Filled:

@@ -252,6 +252,8 @@ def _split(text: str, separator: str = ":") -> tuple[str, ...]:
 
 def _screen(outside: Outside, folder: Path, files: Iterable[str], spoken: Spoken) -> Screen:
     def read(path: str) -> Document | None:
+        if path in spoken.untouched:
+            return spoken.untouched[path]
         text = outside.trees.read(folder / path)
         return None if text is None else spoken.as_written(parse_yaml(text, path))
 
