@@ -356,6 +356,14 @@ def test_a_first_release_is_compared_with_nothing() -> None:
         assert CountAnswers() not in plan.step("base").operations
 
 
+def test_a_rollback_is_watched_and_asked_nothing() -> None:
+    with switched(ITEMS) as (world, _, _):
+        new, old = (load_kept(world.outside, "shop", n).snapshot for n in (2, 1))
+        (watch,) = plan_deployment(Situation(new, old, again=True, front=FRONT)).step("verify").operations
+        assert isinstance(watch, Watch)
+        assert (watch.steps, watch.previous, bool(watch.probes)) == ((), 1, True)
+
+
 def test_nothing_is_done_when_it_is_to_be_skipped() -> None:
     with switched(ITEMS) as (world, _, _):
         new, old = (load_kept(world.outside, "shop", n).snapshot for n in (2, 1))

@@ -110,7 +110,7 @@ def plan_deployment(given: Situation) -> Plan:
             _release(given),
             _start(given),
             _switch(given),
-            StepPlan("verify") if given.skip_verify else verify_step(new, old, given.front),
+            StepPlan("verify") if given.skip_verify else verify_step(new, old, given.front, steps=not given.again),
             _retire(given),
         ),
         downtime=downtime(given),

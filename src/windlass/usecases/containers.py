@@ -92,6 +92,8 @@ def lead_to_edge(model: dict[str, Any], wanted: CreateServices) -> None:
         service = model["services"][name]
         if wanted.peer:
             kept = {k: v for k, v in service.items() if k not in _OF_OWN_NETWORK}
+            if "sysctls" in kept:
+                kept["sysctls"] = {k: v for k, v in kept["sysctls"].items() if not k.startswith("net.")}
             model["services"][name] = {**kept, "network_mode": f"container:{wanted.peer}"}
         elif wanted.hosts:
             service["extra_hosts"] = [
