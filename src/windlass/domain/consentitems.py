@@ -16,8 +16,8 @@ KINDS = frozenset(
         "bind", "build_context", "build_entitlements", "build_network", "build_privileged", "build_remote",
         "build_ssh", "cap_add", "cgroup", "cgroup_parent", "credential_spec", "device_cgroup_rules", "devices",
         "driver_opts", "external_links", "gpus", "ipc", "network", "network_driver", "network_mode", "network_opts",
-        "host", "pid", "privileged", "runtime", "security_opt", "sysctls", "userns_mode", "uts", "volume", "volume_driver",
-        "volumes_from",
+        "host", "pid", "privileged", "runtime", "security_opt", "sysctls", "userns_mode", "uts", "volume",
+        "volume_driver", "volumes_from",
     }
 )  # fmt: skip
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
