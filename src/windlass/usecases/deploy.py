@@ -339,9 +339,9 @@ def _undo(attempt: Attempt, name: str, operations: tuple[Operation, ...]) -> Non
         for turn in range(1, 4):
             try:
                 carry_out(attempt.work, operation)
-                break
                 if isinstance(operation, SwitchRoutes):
                     attempt.journal.note("state", {"status": "serving", "release": operation.release})
+                break
             except OutOfReach as error:
                 attempt.journal.note("warning", {"step": name, "text": f"{error.message}; waiting for it"})
                 wait_for_engine(attempt.outside, attempt.work.control)
