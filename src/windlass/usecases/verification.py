@@ -27,6 +27,9 @@ TURN_S = 0.25
 END_S = 3.0  # for a step that is in the middle of something
 COUNT_EVERY_S = 1.0
 COUNTS_IN_BAKE = 8
+NEWS_TURNS, NEWS_TURN_S = 10, 0.05
+
+Deaths = dict[str, EngineEvent]
 
 
 def count_answers(work: Undertaking, _: CountAnswers) -> None:
@@ -41,7 +44,12 @@ def verify(work: Undertaking, wanted: Watch, carry_out: CarryOut) -> None:
     over = threading.Event()
     errors = _Errors(work, wanted)
     round_ = Round(work, wanted, carry_out, over)
-    watchers = [lambda: _listen(work, wanted, over), lambda: _look(work, wanted, over), lambda: errors.watch(over)]
+    deaths: Deaths = {}
+    watchers = [
+        lambda: _listen(work, wanted, deaths, over),
+        lambda: _look(work, wanted, deaths, over),
+        lambda: errors.watch(over),
+    ]
     with _at_work([*watchers, lambda: pass_steps(round_)]) as (found, futures):
         try:
             _await(work, wanted.seconds, found, futures[-1])
@@ -86,13 +94,14 @@ def _await(work: Undertaking, seconds: float, ended: queue.SimpleQueue[Future[No
 # --- probes and crashes ----------------------------------------------------------------------------------------------
 
 
-def _listen(work: Undertaking, wanted: Watch, over: threading.Event) -> None:
+def _listen(work: Undertaking, wanted: Watch, deaths: Deaths, over: threading.Event) -> None:
     """A container that dies fails the deployment the moment the engine says so."""
     services = _services(work, wanted)
     labels = {"windlass.instance": work.outside.instance, "windlass.app": work.app}
     try:
         for event in work.outside.engine.events(labels, work.outside.clock.now(), over.is_set):
             if event.kind == "container" and event.action in ("die", "oom") and event.name in services:
+                deaths.setdefault(event.name, event)
                 found = _as_it_died(work.container(event.name), event)
                 raise crashed(work, services[event.name], found, "during the bake")
     except OutOfReach:
@@ -103,14 +112,24 @@ def _services(work: Undertaking, wanted: Watch) -> Mapping[str, str]:
     return {name: work.container(name).labels.get("windlass.service", name) for name, _ in wanted.probes}
 
 
-def _as_it_died(container: Container, event: EngineEvent) -> Container:
+def _as_it_died(container: Container, event: EngineEvent | None) -> Container:
     """The engine may have restarted it by now, and then says 0."""
-    if event.exit_code is None:
+    if event is None or event.exit_code is None:
         return container
     return replace(container, exit_code=event.exit_code, state="exited")
 
 
-def _look(work: Undertaking, wanted: Watch, over: threading.Event) -> None:
+def _event_of(name: str, deaths: Deaths) -> EngineEvent | None:
+    """What the engine said when it died; it may be about to be read."""
+    patience = threading.Event()
+    for _ in range(NEWS_TURNS):
+        if name in deaths:
+            break
+        patience.wait(NEWS_TURN_S)
+    return deaths.get(name)
+
+
+def _look(work: Undertaking, wanted: Watch, deaths: Deaths, over: threading.Event) -> None:
     services = _services(work, wanted)
     starts = {name: work.container(name).started_at for name, _ in wanted.probes}
     misses: dict[str, int] = {}
@@ -119,7 +138,8 @@ def _look(work: Undertaking, wanted: Watch, over: threading.Event) -> None:
         for name, probe in wanted.probes:
             container = work.container(name)
             if container.state != "running" or container.started_at != starts[name]:
-                raise crashed(work, services[name], container, "during the bake")
+                found = _as_it_died(container, _event_of(name, deaths))
+                raise crashed(work, services[name], found, "during the bake")
             _ask(work, container, services[name], probe if looks % UNDECLARED_EVERY == 0 else _declared(probe), misses)
             if over.is_set():
                 return
