@@ -28,8 +28,9 @@ lab: ## a Docker Engine with Compose, and the images that demo and tests use
 demo: setup lab ## windlass deploys an example and shows what it does
 	@$(BIN)/windlass demo
 
+# Two at a time: the acceptance tests wait for containers most of the time.
 test: setup lab ## all tests, against a real engine
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: setup ## format, lint, types, import rules, house norms
 	@$(BIN)/ruff format --check
