@@ -49,6 +49,7 @@ def changed(part: int, value: str) -> str:
         "",
         "someone",
     ],
+    ids=["earlier boot", "number anew", "process 0", "no such process", "no number", "nothing", "a word"],
 )
 def test_names_of_the_dead(owner: str) -> None:
     assert not owner_alive(owner)
