@@ -47,6 +47,7 @@ class Outcome:
     services: int = 0
     strategies: dict[str, int] = field(default_factory=dict)
     open_routes: int = 0
+    is_template: bool = False
     stubs: int = 0
 
     @property
@@ -57,7 +58,7 @@ class Outcome:
 def examine(outside: Outside, home: Path, item: Item) -> Outcome:
     """Lay the project out, ask Compose, plan, and clear away."""
     folder = outside.trees.uploads() / "project"
-    outcome = Outcome(item.collection, item.name, "", Ending.FAILED)
+    outcome = Outcome(item.collection, item.name, "", Ending.FAILED, is_template=item.lone)
     try:
         stage = lay_out(item, folder)
         outcome = replace(outcome, rejected=_asked(outside, stage), stubs=len(stage.stubs))

@@ -32,6 +32,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     accepted = [o for o in outcomes if not o.rejected]
     lines = [_HEAD, f"Date: {time.strftime('%Y-%m-%d')}. Projects: {len(outcomes)}.", ""]
     lines += ["## Collections", "", *_collections(outcomes), ""]
+    lines += [*_templates(outcomes), ""]
     lines += ["## What came of those that Compose accepts", "", *_endings(accepted), ""]
     lines += ["## Why plans wait for the operator", "", *_reasons(accepted, Ending.ASKS), ""]
     lines += ["## Why there is no plan", "", *_reasons(accepted, Ending.REFUSED, Ending.FAILED), ""]
@@ -51,6 +52,19 @@ def _collections(outcomes: Sequence[Outcome]) -> Iterable[str]:
         complete, whole = (sum(o.is_complete for o in group) for group in (taken, chosen))
         shares = f"{_share(complete, len(taken))} | {_share(whole, len(chosen))}"
         yield f"| {name or '**all**'} | {len(chosen)} | {len(taken)} | {shares} |"
+
+
+def _templates(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    """Coolify's folder templates/compose alone: its words are not Compose's."""
+    chosen = [o for o in outcomes if o.is_template]
+    if chosen:
+        complete = _share(sum(o.is_complete for o in chosen), len(chosen))
+        free = _share(sum(o.ending is Ending.PLANNED for o in chosen), len(chosen))
+        taken = sum(not o.rejected for o in chosen)
+        yield (
+            f"Coolify's templates (`templates/compose`): {len(chosen)}, of which Compose accepts {taken};"
+            f" complete plans: {complete}; with nothing in the way: {free}."
+        )
 
 
 def _share(part: int, whole: int) -> str:

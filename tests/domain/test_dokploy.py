@@ -86,7 +86,6 @@ def test_variables_are_made_once_and_put_in_everywhere() -> None:
         "SITE": "https://shop.localhost",
         "N": "n",
         "A": "1",
-        "MINE": "${elsewhere}",
     }
     assert any("${elsewhere} is not known here" in note for note in found.notes)
 

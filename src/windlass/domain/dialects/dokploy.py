@@ -75,7 +75,7 @@ def translate_dokploy(content: bytes, folder: str, documents: Mapping[str, Docum
     if not isinstance(config, Mapping) or not first:
         return {}
     texts = _Texts({str(k): _text(v) for k, v in _mapping(template.get("variables")).items()})
-    env = {name: texts.written(value, name) for name, value in _env(config.get("env")) if not is_reserved(name)}
+    env = dict(_known(config, texts))
     routes = tuple(_routes(config, texts))
     files = {path: texts.written(text, f"file_{i}") for i, (path, text) in enumerate(_files(config))}
     plain = {path: text for path, text in files.items() if not _OWN.search(text)}
@@ -87,7 +87,7 @@ def translate_dokploy(content: bytes, folder: str, documents: Mapping[str, Docum
         routes=routes,
         secrets=tuple(texts.secrets.values()),
         texts=env,
-        notes=(note, *(f"Dokploy's dialect: {left} is not known here, and left as it is" for left in texts.left)),
+        notes=(note, *(f"Dokploy's dialect: {left} is not known here, and left out" for left in texts.left)),
     )
     return found | {first: joined([project, found[first]])}
 
@@ -123,6 +123,14 @@ def _env(written: Any) -> Iterator[tuple[str, str]]:
             name, _, value = str(entry).partition("=")
             pairs.append((name.strip(), value))
     yield from ((name, value) for name, value in pairs if _NAME.fullmatch(name))
+
+
+def _known(config: Mapping[str, Any], texts: _Texts) -> Iterator[tuple[str, str]]:
+    """What has words in it that are not known here has no value, so that it is asked for."""
+    for name, value in _env(config.get("env")):
+        text = texts.written(value, name)
+        if not is_reserved(name) and not any(left in text for left in texts.left):
+            yield name, text
 
 
 def _routes(config: Mapping[str, Any], texts: _Texts) -> Iterator[WantedRoute]:
