@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from windlass.domain import names
 from windlass.domain.blanks import dangerous_blanks
@@ -105,7 +107,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
     leads_outside = _leads_outside(outside, reading.folder)
     contract = learn_contract(outside, reading.folder, manifest, source)
-    without_files, source, unfilled = _resolved(outside, reading, source, contract)
+    without_files, written, source, unfilled = _resolved_and_written(outside, reading, source, contract)
     early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
     if any(detail.code == "path_outside" for detail in early):
         raise refuse(early)
@@ -115,7 +117,6 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     wider = with_spares(outside, Surroundings(source, with_files, leads_outside), model, tasks_of(manifest))
     known = outside.store.consents.all(reading.app)
     wishes = _wishes(outside, reading, wider, _wanted_hosts(manifest, model))
-    written = written_project(outside, source)
     contract = with_uses(contract, wider, values, {*spoken.whole.names, *filled.found})
     contract = replace(contract, places=find_places(written, manifest.env, model))
     reading.learned(contract)
@@ -138,6 +139,16 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         warnings=broken.notes,
         notes=(*made, *notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
+
+
+def _resolved_and_written(
+    outside: Outside, reading: Reading, source: ComposeSource, contract: Contract
+) -> tuple[Resolved, Mapping[str, Any], ComposeSource, Refused | None]:
+    """What `_resolved` says, and beside it the project with its `${…}` as they are written."""
+    with ThreadPoolExecutor(1, "written") as beside:
+        written = beside.submit(written_project, outside, source)
+        resolved, stood_in, unfilled = _resolved(outside, reading, source, contract)
+        return resolved, written.result(), stood_in, unfilled
 
 
 def _resolved(
