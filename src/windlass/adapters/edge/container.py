@@ -151,7 +151,7 @@ def _argv(http_port: int, api_port: int) -> tuple[str, ...]:
         "--metrics.prometheus.buckets=1",
         "--providers.file.directory=/dynamic",
         "--providers.file.watch=true",
-        "--providers.providersThrottleDuration=100ms",
+        "--providers.providersThrottleDuration=20ms",
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
         "--log.level=WARN",
