@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from windlass.adapters.disk import sync_folder, write_synced
 from windlass.domain.auditchain import Head
 from windlass.domain.errors import OutOfReach
 
@@ -29,17 +30,9 @@ class HeadFile:
         temporary = self.path.with_name(self.path.name + ".new")
         document = json.dumps({"number": head.number, "mac": head.mac, "seal": seal})
         try:
-            descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(document)
-                file.flush()
-                os.fsync(file.fileno())
+            write_synced(temporary, document.encode(), os.O_TRUNC)
             os.replace(temporary, self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise OutOfReach(
                 f"the head of the audit log {self.path} cannot be written: {error.strerror}; nothing was changed",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from windlass.adapters.disk import sync_folder, write_synced
 from windlass.domain.errors import OutOfReach, Refused
 
 KEY_BYTES = 32
@@ -36,7 +37,7 @@ class KeyFile:
                 return  # another start was faster: its key counts
             finally:
                 temporary.unlink()
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     def replace(self, keys: Sequence[bytes]) -> None:
         """When it returns, these keys are what a start finds, after a power failure too; before, the old or these."""
@@ -45,7 +46,7 @@ class KeyFile:
             self._tidy()
             _write(temporary, keys)
             os.replace(temporary, self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     def read(self) -> list[bytes]:
         """Raises Refused when others can read it, or when it is damaged."""
@@ -112,16 +113,4 @@ class KeyFile:
 
 
 def _write(path: Path, keys: Sequence[bytes]) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(b"".join(base64.b64encode(key) + b"\n" for key in keys))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_synced(path, b"".join(base64.b64encode(key) + b"\n" for key in keys), os.O_EXCL)

@@ -14,7 +14,7 @@ from pathspec import GitIgnoreSpec
 
 from windlass.adapters.tar import TarLimits, unpack_tar
 from windlass.domain.errors import Failed, Refused
-from windlass.domain.names import docker_name, relative_path
+from windlass.domain.names import docker_name, relative_path, shown
 from windlass.ports.sources import PathFacts
 
 _CHUNK = 1 << 20
@@ -43,7 +43,7 @@ class FolderTrees:
         self._limits = limits or TarLimits()
 
     def app(self, app: str) -> Path:
-        return self._folder(self._apps() / docker_name(app.replace("--", "@")))
+        return self._folder(self._apps() / docker_name(shown(app)))
 
     def source(self, app: str, number: int) -> Path:
         self._folder(self.app(app) / "releases")

@@ -83,6 +83,11 @@ def docker_name(app: str) -> str:
     return app_name(app).replace("@", "--")
 
 
+def shown(app: str) -> str:
+    """The app's name as people write it: `shop--staging` is shop@staging."""
+    return app.replace("--", "@")
+
+
 def split_app(app: str) -> tuple[str, str]:
     """Name and environment."""
     name, _, environment = app_name(app).partition("@")

@@ -84,4 +84,4 @@ def _app_at(outside: Outside, place: Place) -> str:
 
 def _is_protected(outside: Outside, project: str, app: str) -> bool:
     known = outside.store.projects.find(project)
-    return known is not None and names.split_app(app.replace("--", "@"))[1] in known.protected
+    return known is not None and names.split_app(names.shown(app))[1] in known.protected

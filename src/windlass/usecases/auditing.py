@@ -8,10 +8,10 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.auditchain import AuditEntry
 from windlass.domain.errors import WindlassError
+from windlass.domain.names import shown
 from windlass.domain.redact import clean
 from windlass.domain.rights import Caller
 from windlass.ports.outside import Outside
-from windlass.usecases.views import shown
 
 PAGE = 100
 _TEXT = 200  # characters of a field that are kept

@@ -7,10 +7,10 @@ from typing import Any
 
 from windlass.domain.consentitems import unknown_items
 from windlass.domain.errors import NotFound, Usage, refuse
+from windlass.domain.names import shown
 from windlass.domain.redact import clean
 from windlass.ports.outside import Outside
 from windlass.usecases.liveapp import docker_name
-from windlass.usecases.views import shown
 
 ITEM_LENGTH = 1000
 

@@ -13,6 +13,7 @@ from windlass.domain.compose import Model
 from windlass.domain.contract import Contract, Findings, check_contract, is_public_name, names_in_example, public_places
 from windlass.domain.errors import Detail, Refused, refuse
 from windlass.domain.manifest import Manifest
+from windlass.domain.names import shown
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource
 
@@ -99,4 +100,4 @@ def live_contract(outside: Outside, app: str) -> Contract | None:
 
 def check_values(contract: Contract, values: Mapping[str, str], app: str) -> Findings:
     """`app` is its name in Docker's names."""
-    return check_contract(contract, values, app.replace("--", "@"))
+    return check_contract(contract, values, shown(app))

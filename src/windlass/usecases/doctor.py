@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from windlass.domain.errors import WindlassError
+from windlass.domain.names import shown
 from windlass.domain.records import App
 from windlass.domain.release import base_project
 from windlass.domain.subnets import count_free
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
-from windlass.usecases.views import shown
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from windlass.domain import sources
 from windlass.domain.errors import NotFound
+from windlass.domain.names import shown
 from windlass.domain.sources import Source
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ANYBODY, Access, Commit
@@ -46,9 +47,9 @@ def _own_access(outside: Outside, wanted: Wanted) -> Access:
     source = source_of(outside, wanted.app)
     if source.url != wanted.url:
         raise NotFound(
-            f"{_shown(wanted.app)} has another source since this was asked for",
+            f"{shown(wanted.app)} has another source since this was asked for",
             code="source_changed",
-            hint=f"windlass deploy --app {_shown(wanted.app)}",
+            hint=f"windlass deploy --app {shown(wanted.app)}",
         )
     return access_to(outside, source)
 
@@ -59,9 +60,9 @@ def source_of(outside: Outside, app: str) -> Source:
     if found is None:
         outside.store.apps.get(app)
         raise NotFound(
-            f"{_shown(app)} has no source",
+            f"{shown(app)} has no source",
             code="source_not_set",
-            hint=f"windlass source set {_shown(app)} URL --branch main",
+            hint=f"windlass source set {shown(app)} URL --branch main",
         )
     return found
 
@@ -83,7 +84,3 @@ def access_to(outside: Outside, source: Source) -> Access:
         lfs=source.lfs,
         folder=source.path,
     )
-
-
-def _shown(app: str) -> str:
-    return app.replace("--", "@")

@@ -11,11 +11,11 @@ from windlass.domain import names
 from windlass.domain.errors import Conflict, Refused
 from windlass.domain.hooks import KEPT_S, Verdict, Word, judge
 from windlass.domain.hooksigns import make_secret
+from windlass.domain.names import shown
 from windlass.domain.sources import HOOK, Source, SourceKind
 from windlass.ports.outside import Outside
 from windlass.usecases.auditing import record
 from windlass.usecases.requests import DeployRequest, request_deploy
-from windlass.usecases.views import shown
 
 PATH = "/hooks/"
 SECRET_BYTES = 32

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from windlass.domain.errors import Conflict, Failed, NotFound, OutOfReach, Usage, WindlassError
+from windlass.domain.names import shown
 from windlass.domain.parts import containers_of, layers_of
 from windlass.domain.plan import CreateServices, Deliver, Drain, Gate, Operation, SetRestart, Start, Stop
 from windlass.domain.raising import bring_layers, gate_probe, own_networks, stop_parts
@@ -23,7 +24,6 @@ from windlass.usecases.logs import LogQuery, follow_logs, logs
 from windlass.usecases.routes import share_default_route
 from windlass.usecases.scaling import attach_anew, scale
 from windlass.usecases.undertaking import is_owned
-from windlass.usecases.views import shown
 
 __all__ = [
     "LogQuery", "execute", "follow_logs", "logs", "restart", "scale", "start", "stats", "stop",

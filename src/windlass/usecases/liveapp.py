@@ -9,6 +9,7 @@ from typing import Any
 
 from windlass.domain import names
 from windlass.domain.errors import Conflict, NotFound
+from windlass.domain.names import shown
 from windlass.domain.parts import containers_of
 from windlass.domain.records import App
 from windlass.domain.release import Part, Snapshot, Strategy
@@ -19,7 +20,6 @@ from windlass.usecases.routes import edge_app
 from windlass.usecases.slots import Unhurried, hold_slot
 from windlass.usecases.undertaking import Undertaking, load_kept
 from windlass.usecases.variables import redactor_for
-from windlass.usecases.views import shown
 
 
 @dataclass

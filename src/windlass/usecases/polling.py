@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from windlass.domain import names
 from windlass.domain.errors import WindlassError
 from windlass.domain.records import Job
 from windlass.domain.sources import Source, SourceKind
@@ -45,7 +46,7 @@ def _look(outside: Outside, source: Source) -> None:
     known = outside.store.apps.get(source.app)
     live = outside.store.releases.get(source.app, known.live) if known.live is not None else None
     if live is not None and live.commit != sha:
-        shown = source.app.replace("--", "@")
+        shown = names.shown(source.app)
         request_deploy(outside, DeployRequest(shown, "source", trigger="poll", by="poll"))
     outside.store.sources.update(source.app, seen=sha)
 

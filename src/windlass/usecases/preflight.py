@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from windlass.domain import names
 from windlass.domain.checks import Finding, found_ok, refused
 from windlass.domain.compose import Port
 from windlass.domain.errors import Detail, NotFound
@@ -136,7 +137,7 @@ def look_at_volumes(scene: Scene) -> list[Finding]:
         for v in volumes
         if v.external and v.name not in here
     ]
-    shown = scene.app.replace("--", "@")
+    shown = names.shown(scene.app)
     wanted = {f"{scene.app}_{v.key}" for v in volumes if not v.external}
     found += [
         refused(

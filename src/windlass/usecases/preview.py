@@ -11,6 +11,7 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.checks import skip_names
 from windlass.domain.errors import Detail, Refused
+from windlass.domain.names import shown
 from windlass.domain.release import Placement, Probe, ProbeKind, Route, Strategy
 from windlass.domain.smokeplan import describe_steps
 from windlass.domain.taskservices import labelled_tasks, tasks_of
@@ -30,7 +31,6 @@ from windlass.usecases.reusing import reuse_problems
 from windlass.usecases.routes import default_host
 from windlass.usecases.scene import Wishes, look_around
 from windlass.usecases.undertaking import Undertaking
-from windlass.usecases.views import shown
 
 
 def plan(outside: Outside, request: DeployRequest) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         made=filled.made,
         routes=filled.routes,
         wider=wider,
-        problems=(*found, *missing_consents(wishes, known, reading.app.replace("--", "@"))),
+        problems=(*found, *missing_consents(wishes, known, names.shown(reading.app))),
         warnings=broken.notes,
         notes=(*made, *notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
@@ -206,7 +206,7 @@ def _use_env_files(outside: Outside, reading: Reading, screen: Screen) -> bool:
 
 def _manifest(outside: Outside, reading: Reading) -> Manifest:
     text = outside.trees.read(reading.folder / MANIFEST)
-    return parse_manifest(text or b"", reading.app.replace("--", "@"))
+    return parse_manifest(text or b"", names.shown(reading.app))
 
 
 def _hosts(manifest: Manifest) -> dict[str, str]:

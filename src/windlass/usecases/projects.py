@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from windlass.domain import names
+from windlass.domain.names import shown
 from windlass.domain.people import Project, project_name
 from windlass.domain.records import App
 from windlass.domain.rights import Caller, Permission, may
 from windlass.ports.outside import Outside
-from windlass.usecases.views import shown
 
 
 def projects_document(outside: Outside, caller: Caller) -> dict[str, Any]:

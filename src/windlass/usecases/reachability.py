@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, replace
 
 from windlass.domain.checks import Finding, is_skipped
 from windlass.domain.errors import OutOfReach, WindlassError
+from windlass.domain.names import shown
 from windlass.domain.outposts import Reply, Standpoint, Step, Target, Visit
 from windlass.domain.outsideservices import Landscape, find_visits
 from windlass.domain.reachwords import CHECK, tell_unasked, tell_visit
 from windlass.ports.outposts import Closed
 from windlass.ports.outside import Outside
 from windlass.usecases.outposts import Sender, ask_from
-from windlass.usecases.views import shown
 
 LIMIT_S = 5.0
 _ENDS_S = 1.0  # of the limit: for what comes before the asking itself and after it

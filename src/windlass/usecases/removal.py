@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from windlass.domain.errors import Conflict, Detail, Failed, NotFound, OutOfReach, WindlassError
+from windlass.domain.names import shown
 from windlass.domain.plan import WithdrawRoutes
 from windlass.domain.raising import stop_parts
 from windlass.domain.records import App, Resource
@@ -23,7 +24,6 @@ from windlass.usecases.routes import edge_app, is_only_hostless
 from windlass.usecases.slots import Unhurried, hold_slot
 from windlass.usecases.undertaking import Undertaking, is_owned, load_kept
 from windlass.usecases.variables import redactor_for
-from windlass.usecases.views import shown
 
 UNDO_S = 180.0
 PAUSE_S = 0.1

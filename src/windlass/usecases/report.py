@@ -7,9 +7,9 @@ from typing import Any
 
 from windlass.domain.changes import changes
 from windlass.domain.errors import NotFound, WindlassError
+from windlass.domain.names import shown
 from windlass.domain.records import Deployment
 from windlass.usecases.undertaking import Undertaking
-from windlass.usecases.views import shown
 
 
 def failure_report(work: Undertaking, deployment: Deployment, found: Mapping[str, Any]) -> dict[str, Any]:

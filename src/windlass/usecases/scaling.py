@@ -12,6 +12,7 @@ from typing import Any
 from windlass.domain.derivation import needs_names
 from windlass.domain.errors import Conflict, Refused, Usage, WindlassError
 from windlass.domain.fingerprint import fingerprint
+from windlass.domain.names import shown
 from windlass.domain.parts import containers_of, late_parts
 from windlass.domain.plan import (
     Attach,
@@ -31,7 +32,6 @@ from windlass.ports.outside import Outside
 from windlass.usecases.execute import execute
 from windlass.usecases.liveapp import Live, changing, put_routes, states
 from windlass.usecases.undertaking import load_kept, save_kept
-from windlass.usecases.views import shown
 
 MOST = 50
 _FIRST_ADDRESS = 2  # index 0; before it are the network's own and the gateway's

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from windlass.domain.errors import Conflict
+from windlass.domain.names import shown
 from windlass.domain.records import Job
 from windlass.ports.outside import Outside
 from windlass.ports.store import LeaseLost
-from windlass.usecases.views import shown
 
 LEASE_S = 20.0
 KIND = "operation"

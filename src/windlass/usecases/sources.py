@@ -9,6 +9,7 @@ from typing import Any
 
 from windlass.domain import names
 from windlass.domain.errors import Conflict, Usage
+from windlass.domain.names import shown
 from windlass.domain.sources import (
     DEFAULT_BRANCH,
     KEY,
@@ -28,7 +29,6 @@ from windlass.ports.outside import Outside
 from windlass.usecases.admission import new_app
 from windlass.usecases.fetching import source_of
 from windlass.usecases.polling import begin_polling
-from windlass.usecases.views import shown
 
 GENERATE = "generate"
 

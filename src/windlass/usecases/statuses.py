@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from windlass.domain.commitstatus import Outcome, status_call
 from windlass.domain.errors import WindlassError
+from windlass.domain.names import shown
 from windlass.domain.records import Deployment, Job
 from windlass.domain.release import DeploymentStatus
 from windlass.domain.sources import STATUS_TOKEN, TOKEN, StatusHost
 from windlass.ports.outside import Outside
-from windlass.usecases.views import describe_deployment, shown
+from windlass.usecases.views import describe_deployment
 
 KIND = "status"
 _UNSAID = frozenset({DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED})

@@ -10,11 +10,11 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.credentials import hash_secret, token_text
 from windlass.domain.errors import NotAllowed, NotFound, Usage
+from windlass.domain.names import shown
 from windlass.domain.people import Token, project_name, token_name
 from windlass.domain.rights import Caller, Permission, may, scope_named
 from windlass.ports.outside import Outside
 from windlass.usecases.logins import SECRET_BYTES
-from windlass.usecases.views import shown
 
 DEFAULT_S = 90 * 86400.0
 LONGEST_S = 10 * 366 * 86400.0

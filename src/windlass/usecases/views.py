@@ -17,11 +17,6 @@ from windlass.usecases.routes import default_host, is_only_hostless
 from windlass.usecases.undertaking import load_kept
 
 
-def shown(app: str) -> str:
-    """The app's name as people write it: `shop--staging` is shop@staging."""
-    return app.replace("--", "@")
-
-
 def deployment_document(outside: Outside, id: str) -> dict[str, Any]:
     """One deployment, with the fields that `deploy --json` prints."""
     return describe_deployment(outside, outside.store.deployments.get(id))
@@ -32,7 +27,7 @@ def describe_deployment(outside: Outside, deployment: Deployment) -> dict[str, A
     ended = deployment.ended_at or outside.clock.now()
     live = deployment.live_at
     return {
-        "app": shown(deployment.app),
+        "app": names.shown(deployment.app),
         "release": deployment.release,
         "previous": deployment.previous,
         "deployment": deployment.id,
@@ -101,7 +96,7 @@ def status_document(outside: Outside, app: str) -> dict[str, Any]:
     known = outside.store.apps.get(_name(app))
     unfinished = outside.store.deployments.unfinished(known.name)
     document: dict[str, Any] = {
-        "app": shown(known.name),
+        "app": names.shown(known.name),
         "live": known.live,
         "running": known.running,
         "services": [],
@@ -172,7 +167,7 @@ def _app(outside: Outside, app: App) -> dict[str, Any]:
     routes = _routes(outside, app.name, app.live) if app.live is not None else []
     unfinished = outside.store.deployments.unfinished(app.name)
     return {
-        "app": shown(app.name),
+        "app": names.shown(app.name),
         "live": app.live,
         "running": app.running,
         "url": routes[0]["url"] if routes else "",
@@ -222,7 +217,7 @@ def event_document(event: Event) -> dict[str, Any]:
     return {
         "id": event.id,
         "at": event.at,
-        "app": shown(event.app),
+        "app": names.shown(event.app),
         "deployment": event.deployment,
         "kind": event.kind,
         "data": dict(event.data),

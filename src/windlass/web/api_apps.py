@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from windlass.domain import names
 from windlass.domain.names import service_name
 from windlass.domain.rights import Permission
 from windlass.usecases import doctor, lifecycle, removal, views
@@ -64,7 +65,7 @@ def app_stats(app: App, outside: World) -> Document:
 @needs(Permission.APP_LOGS)
 def stats(outside: World, who: Who) -> Document:
     """CPU, memory and traffic of the containers of all apps that the caller may see."""
-    seen = {views.shown(a.name) for a in outside.store.apps.all() if sees(outside, who, Permission.APP_LOGS)(a)}
+    seen = {names.shown(a.name) for a in outside.store.apps.all() if sees(outside, who, Permission.APP_LOGS)(a)}
     return {"items": [i for i in lifecycle.stats(outside, None)["items"] if who.is_unlimited or i["app"] in seen]}
 
 

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from windlass.adapters.disk import sync_folder
 from windlass.domain.edgefile import stem
 
 _BEING_WRITTEN_S = 60.0
@@ -79,18 +80,10 @@ class EdgeFiles:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _read(path: Path) -> str | None:
     with suppress(FileNotFoundError):
         return path.read_text(encoding="utf-8")
     return None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
