@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.contents import contents_of
 from tests.gitservers import HttpGit, SshGit, git, make_repository
 
 from windlass.adapters.git import GitCli
@@ -87,11 +88,7 @@ def test_no_secret_is_seen_in_processes_and_files(web: HttpGit, tmp_path: Path) 
                         seen.add(Path("/proc", pid, name).read_bytes())
                     except OSError:
                         continue
-            for file in (p for p in (tmp_path / "out").rglob("*") if p.is_file()):
-                try:
-                    seen.add(file.read_bytes())
-                except OSError:
-                    continue
+            seen.update(contents_of(tmp_path / "out").values())
 
     (tmp_path / "out").mkdir()
     watcher = threading.Thread(target=look)
@@ -174,8 +171,7 @@ def test_no_key_is_seen_in_processes_and_files(ssh: SshGit, repository: Path, tm
     def look() -> None:
         while not done.is_set():
             listed = subprocess.run(["ps", "axeww"], capture_output=True, check=False).stdout
-            files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
-            found.extend(text for text in (listed, *(p.read_bytes() for p in files if p.exists())) if secret in text)
+            found.extend(text for text in (listed, *contents_of(tmp_path / "out").values()) if secret in text)
 
     (tmp_path / "out").mkdir()
     watcher = threading.Thread(target=look)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.contents import contents_of
 from tests.e2e.engines import processes_of
 from tests.e2e.station import Station, free_port, station
 
@@ -44,7 +45,7 @@ def test_other_settings_replace_it(home: Station) -> None:
     token = document["token"]
     assert token
     assert document["setup"].startswith(f"http://127.0.0.1:{port}/setup/")
-    kept = b"".join(p.read_bytes() for p in home.home.rglob("*") if p.is_file())
+    kept = b"".join(contents_of(home.home).values())
     assert token.encode() not in kept
     home.engine.environment.update(WINDLASS_URL=f"http://127.0.0.1:{port}", WINDLASS_TOKEN=token)
     try:

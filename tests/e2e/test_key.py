@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
+from tests.contents import contents_of
 from tests.e2e.projects import edit, shape
 from tests.e2e.station import Running, Station, eventually, station
 
@@ -168,7 +169,7 @@ def test_a_database_without_its_key_reveals_no_value(own: Station) -> None:
     assert failed.code == 4, str(failed)
     revealed = {i["name"]: i["value"] for i in own.ok("env", "list", app, "--reveal")["items"]}
     assert revealed["GIVEN_SECRET"] == STOLEN["GIVEN_SECRET"]
-    files = {p: p.read_bytes() for p in own.home.rglob("*") if p.is_file() and p.name != "secret.key"}
+    files = {p: held for p, held in contents_of(own.home).items() if p.name != "secret.key"}
     assert {"windlass.db", "windlass.db-wal", "windlass.db-shm"} <= {p.name for p in files}
     found = [
         (name, str(path), spelling)

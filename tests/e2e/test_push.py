@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contents import contents_of
 from tests.domain.hookpayloads import Sent, github, gitlab_signed
 from tests.e2e.projects import IMAGE, edit, shape
 from tests.e2e.station import Station, eventually, free_port
@@ -107,12 +108,8 @@ class Watch:
             self.looks += 1
             listed = subprocess.run(["ps", "axeww"], capture_output=True, check=False).stdout
             self._judge("ps", listed)
-            for file in self._station.home.rglob("*"):
-                try:
-                    if file.is_file() and file.stat().st_size < 1 << 22:
-                        self._judge(str(file), file.read_bytes())
-                except OSError:
-                    continue
+            for file, held in contents_of(self._station.home).items():
+                self._judge(str(file), held)
 
     def _judge(self, place: str, content: bytes) -> None:
         self.found |= {place for word in self._words if word in content}

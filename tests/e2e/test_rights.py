@@ -20,6 +20,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.contents import contents_of
 from tests.e2e.station import Result, Station, free_port, station
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
@@ -108,7 +109,7 @@ def test_a_program_comes_with_a_token_and_may_what_its_scope_says(town: Town) ->
         assert town.as_token(made["token"], *words).code == 9, words
     town.home.ok("token", "revoke", made["id"])
     assert town.as_token(made["token"], "env", "list", app).code == 9
-    kept = b"".join(p.read_bytes() for p in town.home.home.rglob("*") if p.is_file())
+    kept = b"".join(contents_of(town.home.home).values())
     assert not any(text.encode() in kept for text in (first, made["token"]))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from tests.contents import contents_of
 from tests.e2e.projects import edit, shape
 from tests.e2e.station import Station
 
@@ -91,7 +92,7 @@ def test_byte_for_byte_and_nowhere_in_clear(shared: Station) -> None:
         "events": str(shared.events(app)).encode(),
         "env list": str(shared.ok("env", "list", app)).encode(),
         "command lines": b"\n".join(lines.seen),
-        **{str(path): path.read_bytes() for path in shared.home.rglob("*") if path.is_file()},
+        **{str(path): held for path, held in contents_of(shared.home).items()},
     }
     for value in wanted.values():
         for spelling in spellings(value):
@@ -126,7 +127,7 @@ def test_what_an_app_says_is_redacted(shared: Station) -> None:
     assert failed.code == 4, str(failed)
     assert "raw" in str(failed.document["report"]["log"])
     texts = [ended.out, ended.err, logs.out, failed.out, failed.err, str(shared.events(app))]
-    texts += [p.read_bytes().decode("latin-1") for p in shared.home.rglob("*") if p.is_file()]
+    texts += [held.decode("latin-1") for held in contents_of(shared.home).values()]
     for spelling in (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()):
         assert [text[:200] for text in texts if spelling in text] == []
 
@@ -156,8 +157,8 @@ def test_control_sequences_do_not_reach_the_terminal(shared: Station) -> None:
 def test_keys_and_socket_are_the_owners_alone(shared: Station) -> None:
     assert shared.home.stat().st_mode & 0o777 == 0o700
     assert shared.api_socket.stat().st_mode & 0o777 == 0o600
-    for path in shared.home.rglob("*"):
-        if path.is_file() and path.suffix in (".key", ".token", ".db"):
+    for path in contents_of(shared.home):
+        if path.suffix in (".key", ".token", ".db"):
             assert path.stat().st_mode & 0o077 == 0, path
 
 
@@ -189,5 +190,5 @@ def test_the_folders_env_file_is_taken_in_once(shared: Station) -> None:
     assert result.code == 0
     assert environment_of(shared, app)["FROM_FILE"] == b"first-plain-value"
     assert any("FROM_FILE" in str(e["data"]) and "differs" in str(e["data"]) for e in shared.events(app))
-    kept = [p for p in shared.home.rglob("*") if p.is_file() and b"-plain-value" in p.read_bytes()]
+    kept = [p for p, held in contents_of(shared.home).items() if b"-plain-value" in held]
     assert kept == []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from survey.world import temporary_world
+from tests.contents import contents_of
 
 from windlass.domain.dialects.magic import read_secret
 from windlass.domain.errors import Refused
@@ -179,6 +180,6 @@ content = "secret = ${secret}"
     assert [(r.service, r.port) for r in found.routes] == [("web", 8080)]
     assert (folder / "files" / "a.conf").read_text() == "plain"
     assert [config["content"] for config in found.model.configs.values()] == [f"secret = {secret}"]
-    assert not any(secret in path.read_text() for path in folder.rglob("*") if path.is_file())
+    assert not any(secret.encode() in content for content in contents_of(folder).values())
     assert not any(secret in note for note in found.notes)
     assert not found.problems

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import structlog
+from tests.contents import contents_of
 
 from windlass.adapters.log import open_log
 from windlass.adapters.store.store import open_store
@@ -44,10 +45,9 @@ def test_no_file_of_the_home_holds_a_secret(tmp_path: Path) -> None:
 
 
 def assert_no_secret_in(home: Path) -> None:
-    files = [file for file in home.rglob("*") if file.is_file()]
+    files = contents_of(home)
     assert {"windlass.db", "master.key", "windlass.log"} <= {file.name for file in files}
-    for file in files:
-        content = file.read_bytes()
+    for file, content in files.items():
         for name, secret in SECRETS.items():
             for part in {secret, *secret.splitlines()[1:2], "s3cr%2Ft-of-the-url", "s3cr/t-of-the-url"}:
                 found = [s for s in spellings(part) if s.encode() in content]
