@@ -8,9 +8,11 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 from windlass import __version__, settings
 from windlass.cli.session import Target, UpOptions
@@ -30,6 +32,9 @@ STOP_WAIT_S = 2.0
 EDGE_CHECK_S = 30.0
 EDGE_RETRY_S = 2.0
 REDACTION_S = 2.0
+
+UNUSED = ("rich", "charset_normalizer")
+"""What libraries draw in for coloured tracebacks and for guessing a text's encoding: 6 MB for nothing in `serve`."""
 
 Say = Callable[[str], None]
 
@@ -71,6 +76,8 @@ class _Launcher:
     def serve(self, home: Path | None) -> None:
         known = settings.load(home)
         os.environ[HOME_VARIABLE] = str(known.home)
+        warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
+        sys.modules.update(dict.fromkeys(UNUSED, cast(ModuleType, None)))  # None says to Python: not installed
         ControlPlane(known if known.instance else settings.save(known)).run()
 
 
