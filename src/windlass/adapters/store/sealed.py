@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Column, LargeBinary, Table, func
 
 from windlass.adapters.store.sourcetables import secrets
-from windlass.adapters.store.tables import held, keyring, second_factors, snapshots, variables
+from windlass.adapters.store.tables import answers, held, keyring, second_factors, snapshots, variables
 from windlass.adapters.vault import PREFIX_BYTES
 
 
@@ -35,6 +35,10 @@ def keyring_label(name: str) -> str:
 
 def secret_label(app: str, name: str) -> str:
     return f"secrets:{app}:{name}"
+
+
+def answer_label(id: str) -> str:
+    return f"answers:{id}:answer"
 
 
 @dataclass(frozen=True)
@@ -71,5 +75,6 @@ SEALED: Mapping[str, SealedTable] = {
         SealedTable(snapshots, snapshot_label, "release {1} of {0}"),
         SealedTable(second_factors, second_factor_label, "the second factor of {0}"),
         SealedTable(keyring, keyring_label, "the key of the {0} log"),
+        SealedTable(answers, answer_label, "an answer that is kept for a day"),
     )
 }

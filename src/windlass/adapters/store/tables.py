@@ -304,3 +304,14 @@ keyring = Table(
     Column("name", Text, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
 )
+
+# Of requests that carry an idempotency key: `id` is a hash of caller and key. `owner`: the process in which it runs, ""
+# when it has ended.
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False, index=True),
+    Column("owner", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
