@@ -16,11 +16,15 @@ NOBODY = ("owner", "hook")  # actors in the audit log that are no users
 
 @dataclass(frozen=True)
 class Project:
-    """Apps that belong together. `protected`: environments to which only maintainers deploy."""
+    """Apps that belong together. `protected`: environments to which only maintainers deploy.
+
+    `approval_s`: how long a deployment to them waits for a second person, 0 when none is asked.
+    """
 
     name: str
     created_at: float
     protected: tuple[str, ...] = ()
+    approval_s: float = 0.0
 
 
 @dataclass(frozen=True)

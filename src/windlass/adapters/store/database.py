@@ -17,7 +17,7 @@ from windlass.adapters.store.rows import to_json
 from windlass.adapters.store.sourcetables import sources
 from windlass.domain.errors import OutOfReach, Refused, Usage
 
-REVISION = "0004"
+REVISION = "0005"
 BUSY_S = 10.0
 
 # One writer at a time, as SQLite has it, keeps claims and the order of event numbers right on PostgreSQL too.

@@ -209,6 +209,23 @@ projects = Table(
     Column("name", Text, primary_key=True),
     Column("created_at", Double, nullable=False),
     Column("protected", JSON, nullable=False),
+    Column("approval_s", Double, nullable=False, server_default=text("0")),
+)
+
+protections = Table("protections", metadata, _app_key(), Column("approval_s", Double, nullable=False))
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("deployment", Text, ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Double),
+    Column("note", Text, nullable=False),
 )
 
 users = Table(
