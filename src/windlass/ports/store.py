@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from windlass.domain.records import App, Deployment, Event, Job, Lease, Release, ReleaseState, Resource, StepRecord
 from windlass.domain.release import DeploymentStatus
 from windlass.domain.sources import Source
+from windlass.ports.answers import Answers
 from windlass.ports.audit import AuditLog
 from windlass.ports.people import Links, LoginAttempts, Projects, Sessions, Tokens, Users
 
@@ -291,4 +292,6 @@ class Store(Protocol):
     def attempts(self) -> LoginAttempts: ...
     @property
     def audit(self) -> AuditLog: ...
+    @property
+    def answers(self) -> Answers: ...
     def ready(self) -> bool: ...

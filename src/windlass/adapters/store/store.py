@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from windlass.adapters.audithead import HeadFile
+from windlass.adapters.store.answers import SqlAnswers
 from windlass.adapters.store.apps import SqlApps
 from windlass.adapters.store.audit import SqlAudit
 from windlass.adapters.store.bell import Bell
@@ -50,6 +51,7 @@ class SqlStore:
         self.links = SqlLinks(database)
         self.attempts = SqlLoginAttempts(database)
         self.audit = SqlAudit(database, vault, HeadFile(audit_head))
+        self.answers = SqlAnswers(database, vault)
 
     def ready(self) -> bool:
         return self._database.is_there()
