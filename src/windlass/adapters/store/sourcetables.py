@@ -1,8 +1,8 @@
-"""The tables of what an app comes from: its source, the secrets for it, and what its webhook has brought already."""
+"""The tables of what an app comes from: its source, the secrets for it, what its webhook has brought, its previews."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, LargeBinary, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Integer, LargeBinary, Table, Text
 
 from windlass.adapters.store.tables import metadata
 
@@ -51,4 +51,30 @@ hook_marks = Table(
     _app_key(),
     Column("mark", Text, primary_key=True),
     Column("seen_at", Double, nullable=False, index=True),
+)
+
+# An app without a row has no previews.
+preview_rules = Table(
+    "preview_rules",
+    metadata,
+    _app_key(),
+    Column("most", Integer, nullable=False),
+    Column("keep_s", Double, nullable=False),
+    Column("memory", BigInteger, nullable=False),
+    Column("cpus", Double, nullable=False),
+    Column("pids", Integer, nullable=False),
+)
+
+# Not bound to `apps`: a preview is known until it is wholly gone, whatever became of the app that it is of.
+previews = Table(
+    "previews",
+    metadata,
+    Column("app", Text, primary_key=True),
+    Column("base", Text, nullable=False, index=True),
+    Column("number", BigInteger, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("fork", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("until", Double, nullable=False),
 )

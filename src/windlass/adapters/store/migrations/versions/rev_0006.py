@@ -1,0 +1,11 @@
+"""The line of builds: the place that a running job has in it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("turn", sa.BigInteger()))
