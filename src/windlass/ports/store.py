@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
+from windlass.domain.queueing import Standing
 from windlass.domain.records import App, Deployment, Event, Job, Lease, Release, ReleaseState, Resource, StepRecord
 from windlass.domain.release import DeploymentStatus
 from windlass.domain.sources import Source
@@ -69,6 +71,9 @@ class Deployments(Protocol):
     def save_step(self, id: str, step: StepRecord) -> None: ...
 
 
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
+
+
 class Jobs(Protocol):
     """The queue. Every write of a running job is fenced: `owner` must still hold it, else LeaseLost."""
 
@@ -76,10 +81,11 @@ class Jobs(Protocol):
         """Raises Conflict lock_taken for a job that is to run at once while another of its lock runs."""
         ...
 
-    def claim(self, owner: str, now: float, lease_s: float) -> Job | None:
+    def claim(self, owner: str, now: float, lease_s: float, limits: Mapping[str, int] = NO_LIMITS) -> Job | None:
         """The oldest due job whose lock is free, or a running one whose lease is over (attempt + 1).
 
-        `attempt` is 0 for a job that starts, more for one that is resumed after its owner was lost.
+        `attempt` is 0 for a job that starts, more for one that is resumed after its owner was lost. `limits`: kind ->
+        how many of it may run at once, whoever runs them.
         """
         ...
 
@@ -104,7 +110,11 @@ class Jobs(Protocol):
         """End the leases of owners that are not alive any more, so that their jobs can be claimed at once."""
         ...
 
-    def next_due(self) -> float | None:
+    def revive(self, job: Job) -> None:
+        """Queue a job that has ended, or is not known any more; one that waits or runs is left as it is."""
+        ...
+
+    def next_due(self, limits: Mapping[str, int] = NO_LIMITS) -> float | None:
         """When `claim` may next have something, unless `wait` ends before; None when nothing is queued or runs."""
         ...
 
@@ -112,6 +122,19 @@ class Jobs(Protocol):
         """How many jobs of the same lock have to end before this one starts."""
         ...
 
+    def standing(self, id: str, now: float) -> Standing | None:
+        """Why it waits, if it does; None when there is no such job."""
+        ...
+
+    def join_line(self, id: str) -> None:
+        """The last place in the line of builds for a job that runs; one that has a place keeps it. Its end frees it."""
+        ...
+
+    def in_front(self, id: str, now: float) -> int:
+        """How many are before it in the line; 0 for a job without a place."""
+        ...
+
+    def leave_line(self, id: str) -> None: ...
     def changes(self) -> int:
         """A number for `wait`, to be read before looking for work, so that nothing is missed in between."""
         ...
@@ -119,7 +142,7 @@ class Jobs(Protocol):
     def wait(self, seen: int, timeout_s: float) -> bool:
         """Until a job was queued, ended or cancelled since `changes()` gave `seen`; False when time is over.
 
-        Hears this process alone: all jobs are queued by the control plane.
+        Hears this process, and on PostgreSQL every other one.
         """
         ...
 

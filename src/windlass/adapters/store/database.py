@@ -11,13 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError, TimeoutError
 
+from windlass.adapters.store.bell import Bell
+from windlass.adapters.store.postgres import CHANNEL, PATIENT_CONNECTION, Ear, set_limits
 from windlass.adapters.store.rows import to_json
 from windlass.adapters.store.sourcetables import sources
 from windlass.domain.errors import OutOfReach, Refused, Usage
 
-REVISION = "0006"
+REVISION = "0007"
 BUSY_S = 10.0
 
 # One writer at a time, as SQLite has it, keeps claims and the order of event numbers right on PostgreSQL too.
@@ -33,6 +35,7 @@ class Database:
         self._writers = engine.execution_options(windlass_begin="write")
         self._loose_writers = engine.execution_options(windlass_begin="write", windlass_sync="NORMAL")
         self._turn = threading.Lock()
+        self._ear: Ear | None = None
         self.path = _sqlite_file(engine.url)
 
     @contextmanager
@@ -42,13 +45,24 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
-        """All of it or nothing. `durable` False: may be lost in a power failure, though not when a process dies."""
+    def write(self, *, durable: bool = True, tells: bool = False) -> Iterator[Connection]:
+        """All of it or nothing. `durable` False: may be lost in a power failure, though not when a process dies.
+
+        `tells`: whoever listens at this database is woken when it is done.
+        """
         engine = self._writers if durable else self._loose_writers
         with self._turn, self._told(), engine.begin() as connection:
             if self.path is None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _WRITER_LOCK})
             yield connection
+            if tells and self.path is None:
+                connection.execute(text(f"NOTIFY {CHANNEL}"))
+
+    def listen(self, bell: Bell) -> None:
+        """From now on ring it for what other processes tell too; SQLite's are of this process alone."""
+        if self.path is None and self._ear is None:
+            with self._turn:
+                self._ear = self._ear or Ear(self._engine, bell)
 
     def is_there(self) -> bool:
         """Whether it answers and holds our tables; a file that was deleted under us does not count as there."""
@@ -68,6 +82,8 @@ class Database:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
+        if self._ear is not None:
+            self._ear.close()
         self._engine.dispose()
 
     @contextmanager
@@ -78,7 +94,9 @@ class Database:
         except (IntegrityError, ProgrammingError):
             raise
         except DBAPIError as error:
-            raise _out_of_reach(self._engine.url, error) from error
+            raise _out_of_reach(self._engine.url, str(error.orig)) from error
+        except TimeoutError as error:
+            raise _out_of_reach(self._engine.url, str(error)) from error
 
 
 def open_database(url: str) -> Database:
@@ -114,7 +132,7 @@ def _engine(url: URL) -> Engine:
     file = _sqlite_file(url)
     options: dict[str, Any] = {"hide_parameters": True, "json_serializer": to_json}
     if file is None:
-        options |= {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10}
+        options |= {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10, "connect_args": dict(PATIENT_CONNECTION)}
     else:
         _create_file(file)
         options |= {"connect_args": {"timeout": BUSY_S, "check_same_thread": False}}
@@ -129,6 +147,8 @@ def _engine(url: URL) -> Engine:
     if file is not None:
         event.listen(engine, "connect", _on_sqlite_connect)
         event.listen(engine, "begin", _on_sqlite_begin)
+    else:
+        event.listen(engine, "connect", set_limits)
     return engine
 
 
@@ -196,9 +216,9 @@ def _sqlite_file(url: URL) -> Path | None:
     return Path(url.database)
 
 
-def _out_of_reach(url: URL, error: DBAPIError) -> OutOfReach:
+def _out_of_reach(url: URL, said: str) -> OutOfReach:
     place = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
-    words = str(error.orig).strip().splitlines()[:1]
+    words = said.strip().splitlines()[:1]
     return OutOfReach(
         f"the database {place} does not answer: {''.join(words)}; apps that run go on running",
         code="database_unavailable",

@@ -138,6 +138,7 @@ jobs = Table(
     Column("lease_until", Double, nullable=False),
     Column("cancel", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("turn", BigInteger),  # its place in the line of builds, while it is in that
     Index(
         "uq_jobs_running",
         "lock_key",
