@@ -187,4 +187,5 @@ def test_openapi_describes_the_errors(app: FastAPI) -> None:
     for path, verbs in app.openapi()["paths"].items():
         for method, described in verbs.items():
             assert described.get("description"), f"{method} {path}"
-            assert "default" in described["responses"], f"{method} {path}"
+            assert {"500", "503"} <= set(described["responses"]), f"{method} {path}"
+            assert "default" not in described["responses"], f"{method} {path}"

@@ -21,8 +21,10 @@ from windlass.ports.outside import Outside
 from windlass.usecases.admission import Place, admit
 from windlass.usecases.auditing import actor_of, audited_app, record, told
 from windlass.usecases.logins import Unauthenticated
+from windlass.web.freshness import told_once
 from windlass.web.guard import Asker, asker_of
 from windlass.web.needs import SAFE_METHODS, Need, need_of
+from windlass.web.repeated import once, wanted_once
 
 CSRF_HEADER = "x-csrf-token"
 TOLD_LIMIT = 1 << 20  # bytes of a body that is read for the audit log
@@ -45,7 +47,9 @@ class GuardedRoute(APIRoute):
                 return await handle(request)
             caller = await _let_in(request, need)
             if request.method in SAFE_METHODS:
-                return await handle(request)
+                return told_once(request, await handle(request), secret=bool(_flags(request, need)))
+            if wanted_once(request):
+                return await once(request, caller, lambda first: _written_down(first, caller, need, handle))
             return await _written_down(request, caller, need, handle)
 
         return guarded
@@ -88,8 +92,12 @@ async def _let_in(request: Request, need: Need) -> Caller:
 
 
 def _permissions(request: Request, need: Need) -> list[Permission]:
-    flags = [right for flag, right in need.also.items() if request.query_params.get(flag, "false") != "false"]
-    return [*([need.permission] if need.permission else []), *flags]
+    return [*([need.permission] if need.permission else []), *_flags(request, need)]
+
+
+def _flags(request: Request, need: Need) -> list[Permission]:
+    """The further rights that the query's flags ask for: those are for secrets."""
+    return [right for flag, right in need.also.items() if request.query_params.get(flag, "false") != "false"]
 
 
 def _admit(request: Request, caller: Caller, wanted: list[Permission], need: Need) -> None:

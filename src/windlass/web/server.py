@@ -6,13 +6,10 @@ import logging
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
 from windlass import __version__
-from windlass.domain.errors import Detail, NotFound, OutOfReach, Usage, WindlassError
+from windlass.domain.errors import OutOfReach
 from windlass.domain.rights import Permission
 from windlass.ports.outside import Outside
 from windlass.usecases.logins import caller_by_cookie, caller_by_token
@@ -28,40 +25,16 @@ from windlass.web import (
     api_variables,
     pages,
 )
+from windlass.web.failures import EXPECTED, answer_of
 from windlass.web.feed import Feed
 from windlass.web.guard import Authentication
 from windlass.web.inputs import World
 from windlass.web.needs import needs, open_to_all
 from windlass.web.options import WebOptions
 from windlass.web.routing import guarded_router, open_paths, routes_of
-from windlass.wire import API, EXIT_HEADER, error_document
-from windlass.wire.answers import CHECKS
+from windlass.wire import API
 
 LOG = logging.getLogger(__name__)
-
-_ERROR_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "hint", "details"],
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "hint": {"type": "string"},
-                "details": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {k: {"type": "string"} for k in ("code", "name", "message", "fix")},
-                    },
-                },
-            },
-        },
-        "checks": {**CHECKS, "description": "Of a refused plan: what every check found."},
-    },
-}
 
 OPENAPI = "/api/openapi.json"
 
@@ -127,8 +100,8 @@ def build_app(outside: Outside, options: WebOptions) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses={"default": {"description": "An error", "content": {"application/json": {"schema": _ERROR_SCHEMA}}}},
     )
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.state.outside = outside
     app.state.options = options
     app.state.authentication = authentication(outside)
@@ -136,46 +109,23 @@ def build_app(outside: Outside, options: WebOptions) -> FastAPI:
     for prefix, router in ROUTERS:
         routes_of(router)
         app.include_router(router, prefix=prefix)
-    app.add_exception_handler(WindlassError, _answer)
-    app.add_exception_handler(RequestValidationError, _answer)
-    app.add_exception_handler(ValidationError, _answer)
-    app.add_exception_handler(HTTPException, _answer)
+    for kind in EXPECTED:
+        app.add_exception_handler(kind, _answer)
     app.add_exception_handler(Exception, _answer_unexpected)
     return app
 
 
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document; what it is made with is loaded when it is asked for."""
+    from windlass.web.openapi import document
+
+    return document(app, [(prefix + route.path, route) for prefix, router in ROUTERS for route in routes_of(router)])
+
+
 async def _answer(_request: Request, error: Exception) -> JSONResponse:
-    status, ours = _translated(error)
-    return _response(status, ours)
+    return answer_of(error)
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
     LOG.error("%s %s", request.method, request.url.path, exc_info=error)
-    words = "windlass met something it did not expect; its log says more, and the apps go on"
-    return _response(500, WindlassError(words, hint="windlass doctor"))
-
-
-def _response(status: int, error: WindlassError) -> JSONResponse:
-    headers = {EXIT_HEADER: str(error.exit_code)}
-    return JSONResponse(error_document(error), status_code=status, headers=headers)
-
-
-def _translated(error: Exception) -> tuple[int, WindlassError]:
-    if isinstance(error, WindlassError):
-        return error.http_status, error
-    if isinstance(error, RequestValidationError | ValidationError):
-        return Usage.http_status, _invalid(error)
-    if isinstance(error, HTTPException) and error.status_code == 404:
-        return 404, NotFound("there is no such path in the API", code="path_not_found")
-    if isinstance(error, HTTPException):
-        return error.status_code, Usage(str(error.detail), code=f"http_{error.status_code}")
-    return 500, WindlassError("unexpected")
-
-
-def _invalid(error: RequestValidationError | ValidationError) -> Usage:
-    """What is wrong where; the value itself is not repeated, it may be a secret."""
-    details = [
-        Detail("invalid", ".".join(str(part) for part in found["loc"]), str(found["msg"])) for found in error.errors()
-    ]
-    words = details[0].message if len(details) == 1 else f"{len(details)} values are invalid"
-    return Usage(f"the request is invalid: {words}", code="invalid_request", details=details)
+    return answer_of(error)
