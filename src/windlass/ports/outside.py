@@ -15,6 +15,7 @@ from windlass.ports.outposts import OutpostMemory, Outposts
 from windlass.ports.recent import Recent
 from windlass.ports.sources import Compose, Git, Trees
 from windlass.ports.store import Store
+from windlass.ports.tally import Tally
 from windlass.ports.visitor import Visitor
 
 
@@ -41,5 +42,6 @@ class Outside:
     routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
     """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""
     recent: Recent = field(default_factory=Recent)
+    tally: Tally = field(default_factory=Tally)
     caller: Caller | None = None
     """None: nobody outside is told anything."""

@@ -15,6 +15,7 @@ from windlass.domain.sources import Source
 from windlass.ports.answers import Answers
 from windlass.ports.audit import AuditLog
 from windlass.ports.people import Links, LoginAttempts, Projects, Sessions, Tokens, Users
+from windlass.ports.figures import Figures
 
 
 class Apps(Protocol):
@@ -318,3 +319,5 @@ class Store(Protocol):
     @property
     def answers(self) -> Answers: ...
     def ready(self) -> bool: ...
+    @property
+    def figures(self) -> Figures: ...

@@ -83,6 +83,7 @@ def _pass(work: Undertaking, wanted: Gate, candidate: Candidate, check: Check, d
         candidate.answer = _ask(work, candidate, check, now - since)
         if not candidate.answer:
             return
+        work.outside.tally.add("probe_failures", "start")
         if clock.monotonic() >= deadline:
             told = describe(check, candidate.answer)
             message = f"{wanted.service} was not ready within {wanted.probe.within_s:g} s: {candidate.answer}"

@@ -22,6 +22,7 @@ def switch_routes(work: Undertaking, wanted: SwitchRoutes) -> None:
         config = edge_app(work, snapshot, fallback)
         if config.routes:
             work.outside.edge.apply(config)
+            work.outside.tally.add("edge_switches")
         elif work.outside.edge.current(work.app) is not None:
             work.outside.edge.withdraw(work.app)
         share_default_route(work)

@@ -156,6 +156,8 @@ def _ask(work: Undertaking, container: Container, service: str, probe: Probe, mi
     quick = [c for c in probe.checks if c.kind in (ProbeKind.HTTP, ProbeKind.TCP)]
     answers = [(c, work.outside.prober.ask(c, address_of(work, container))) for c in quick]
     bad = [(c, a) for c, a in answers if a]
+    if bad:
+        work.outside.tally.add("probe_failures", "bake")
     if quick:
         misses[container.name] = misses.get(container.name, 0) + 1 if bad else 0
     if misses.get(container.name, 0) >= BAKE_MISSES:

@@ -111,7 +111,8 @@ async def deployment_events(
 ) -> EventSourceResponse:
     """Server-sent events of a deployment, from after `Last-Event-ID`; the last one, `end`, is its document."""
     await run_in_threadpool(outside.store.deployments.get, id)
-    return respond(deployment_messages(outside, request.app.state.feed, id, event_number(last_event_id)))
+    feed = request.app.state.feed
+    return respond(deployment_messages(outside, feed, id, event_number(last_event_id)), feed)
 
 
 def event_number(text: str | None) -> int:

@@ -43,4 +43,4 @@ def logs(app: App, outside: World, asked: Asked) -> Document:
 async def follow_logs(app: App, request: Request, outside: World, asked: Asked) -> EventSourceResponse:
     """Server-sent events, one per line, until the caller goes; also of releases to come."""
     feed = request.app.state.feed
-    return respond(line_messages(lambda stop: lifecycle.follow_logs(outside, asked, stop), feed))
+    return respond(line_messages(lambda stop: lifecycle.follow_logs(outside, asked, stop), feed), feed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from windlass.ports.store import Events
 
@@ -15,6 +17,7 @@ class Feed:
 
     def __init__(self, events: Events) -> None:
         self.closed = False
+        self.followers = 0  # touched by the event loop alone
         self._events = events
         self._lock = threading.Lock()
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
@@ -45,6 +48,15 @@ class Feed:
         finally:
             with self._lock:
                 self._waiting.pop(future, None)
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Around a stream, for as long as somebody follows it."""
+        self.followers += 1
+        try:
+            yield
+        finally:
+            self.followers -= 1
 
     def close(self) -> None:
         """End all streams; may be called from any thread."""

@@ -22,6 +22,7 @@ SECURE_COOKIE = "__Host-windlass"
 SOCKET = "socket"  # from where the owner comes, in the audit log
 
 _ASKER = "windlass.asker"
+_HANDED_ON = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,15 @@ IsOpen = Callable[[Scope], bool]
 
 @dataclass(frozen=True)
 class Authentication:
-    """How callers are known on TCP, and which routes are open to strangers; `is_public`: webhooks and the like."""
+    """How callers are known on TCP, and which routes are open to strangers; `is_public`: webhooks and the like;
+    `is_local`: those that strangers on this machine may ask.
+    """
 
     by_token: ByToken
     by_cookie: ByToken
     is_open: IsOpen
     is_public: IsOpen
+    is_local: IsOpen = lambda scope: False
 
 
 class Owner:
@@ -72,6 +76,16 @@ def is_owner(scope: Scope) -> bool:
     return caller is not None and caller.kind == "owner"
 
 
+def is_here(scope: Scope) -> bool:
+    """Whether the caller is on this machine's loopback and speaks for itself: what a proxy hands on comes from afar."""
+    if any(name.lower() in _HANDED_ON for name, _ in scope["headers"]):
+        return False
+    try:
+        return ip_address(source_of(scope)).is_loopback
+    except ValueError:
+        return False
+
+
 class Guard:
     """Stands before the application on TCP."""
 
@@ -84,7 +98,7 @@ class Guard:
             await self._app(scope, receive, send)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
-        elif self._known.is_open(scope):
+        elif self._known.is_open(scope) or (self._known.is_local(scope) and is_here(scope)):
             await self._app({**scope, _ASKER: Asker(None, source_of(scope))}, receive, send)
         else:
             await self._let_in(scope, receive, send)

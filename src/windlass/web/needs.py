@@ -20,12 +20,14 @@ class Need:
 
     `open`: why strangers are let in, "" when they are not. `does`: the action's name in the audit log. `told`: fields
     of the JSON body that the audit log may show; of an object only the keys. `also`: query flag -> further right.
-    `page`: an open route for people, which has to do with the admin surface.
+    `page`: an open route for people, which has to do with the admin surface. `local`: also for whoever asks from this
+    machine itself.
     """
 
     permission: Permission | None = None
     open: str = ""
     page: bool = False
+    local: bool = False
     does: str = ""
     told: tuple[str, ...] = ()
     also: Mapping[str, Permission] = field(default_factory=dict)
@@ -36,6 +38,11 @@ def needs(
 ) -> Callable[[EndpointT], EndpointT]:
     """Only for callers with this right on the app or project that the path names, or on the server."""
     return _marked(Need(permission, does=does, told=told, also=also or {}))
+
+
+def needs_from_afar(permission: Permission) -> Callable[[EndpointT], EndpointT]:
+    """As `needs`, but callers on this machine's loopback are let in as they are: for programs that only read."""
+    return _marked(Need(permission, local=True))
 
 
 def for_whom_it_concerns(does: str = "", *, told: tuple[str, ...] = ()) -> Callable[[EndpointT], EndpointT]:

@@ -63,6 +63,7 @@ def _routes(routers: Iterable[tuple[str, APIRouter]]) -> Iterator[str]:
             need = route.need
             right = need.permission or ("open: " + need.open if need.open else "whoever is known; one's own")
             more = "".join(f"; with `{flag}` also `{extra}`" for flag, extra in need.also.items())
+            more += "; on this machine's loopback open" if need.local else ""
             shown = f"`{right}`{more}" if need.permission else right
             marks = [_mark(lets_in(need, caller)) for caller in callers().values()]
             yield _row(f"`{' '.join(sorted(route.methods or ()))} {prefix}{route.path}`", [shown, *marks])

@@ -21,8 +21,9 @@ from windlass.ports.outside import Outside
 from windlass.usecases.admission import Place, admit
 from windlass.usecases.auditing import actor_of, audited_app, record, told
 from windlass.usecases.logins import Unauthenticated
+from windlass.web.accesslog import note
 from windlass.web.freshness import told_once
-from windlass.web.guard import Asker, asker_of
+from windlass.web.guard import Asker, asker_of, is_here
 from windlass.web.needs import SAFE_METHODS, Need, need_of
 from windlass.web.repeated import once, wanted_once
 
@@ -43,7 +44,9 @@ class GuardedRoute(APIRoute):
         need, handle = self.need, super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            if need.open:
+            asker = asker_of(request.scope)
+            note(request.scope, self.path, asker)
+            if need.open or (need.local and asker.caller is None and is_here(request.scope)):
                 return await handle(request)
             caller = await _let_in(request, need)
             if request.method in SAFE_METHODS:
@@ -76,6 +79,12 @@ def open_paths(routers: Iterable[tuple[str, APIRouter]], *, pages: bool) -> Call
         if route.need.open and (pages or not route.need.page)
     ]
     return lambda scope: any(scope["method"] in methods and path.match(scope["path"]) for path, methods in known)
+
+
+def local_paths(routers: Iterable[tuple[str, APIRouter]]) -> Callable[[Scope], bool]:
+    """Whether a request is for one of the routes that callers on this machine need no right for."""
+    known = [compile_path(prefix + r.path)[0] for prefix, router in routers for r in routes_of(router) if r.need.local]
+    return lambda scope: scope["method"] == "GET" and any(path.match(scope["path"]) for path in known)
 
 
 async def _let_in(request: Request, need: Need) -> Caller:

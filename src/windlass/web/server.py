@@ -20,6 +20,7 @@ from windlass.web import (
     api_hooks,
     api_keys,
     api_logs,
+    api_metrics,
     api_people,
     api_sources,
     api_variables,
@@ -31,7 +32,7 @@ from windlass.web.guard import Authentication
 from windlass.web.inputs import World
 from windlass.web.needs import needs, open_to_all
 from windlass.web.options import WebOptions
-from windlass.web.routing import guarded_router, open_paths, routes_of
+from windlass.web.routing import guarded_router, local_paths, open_paths, routes_of
 from windlass.wire import API
 
 LOG = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def control(request: Request) -> dict[str, Any]:
 # Everything that is served, but for the OpenAPI document.
 ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     ("", open_router),
+    ("", api_metrics.router),
     ("", pages.router),
     *(
         (API, module.router)
@@ -88,6 +90,7 @@ def authentication(outside: Outside) -> Authentication:
         by_cookie=lambda cookie: caller_by_cookie(outside, cookie),
         is_open=lambda scope: is_open(scope) or (scope["path"], scope["method"]) == (OPENAPI, "GET"),
         is_public=open_paths(ROUTERS, pages=False),
+        is_local=local_paths(ROUTERS),
     )
 
 

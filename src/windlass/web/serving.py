@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from windlass.domain.errors import Refused
+from windlass.web.accesslog import AccessLog
 from windlass.web.feed import Feed
 from windlass.web.guard import AllowList, Guard, Owner, Public
 
@@ -47,15 +48,16 @@ class Serving:
         self._feed: Feed = app.state.feed
         self._stopping = False
         self._sockets = [bind_unix(listeners.unix)]
-        self._servers = [_Server(_config(Owner(app)))]
+        tally = app.state.outside.tally
+        self._servers = [_Server(_config(AccessLog(Owner(app), tally)))]
         guarded = Guard(app, app.state.authentication)
         if listeners.tcp:
             self._sockets.append(bind_tcp(listeners.tcp))
             shown = Public(app, app.state.authentication) if listeners.admin else guarded
-            self._servers.append(_Server(_config(shown, listeners)))
+            self._servers.append(_Server(_config(AccessLog(shown, tally), listeners)))
         if listeners.admin:
             self._sockets.append(bind_tcp(listeners.admin))
-            self._servers.append(_Server(_config(AllowList(guarded, listeners.allow), listeners)))
+            self._servers.append(_Server(_config(AccessLog(AllowList(guarded, listeners.allow), tally), listeners)))
 
     @property
     def ports(self) -> list[int]:

@@ -24,8 +24,14 @@ PAGE = 500
 _QUEUE = 1000
 
 
-def respond(messages: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
-    return EventSourceResponse(messages, ping=PING_S, sep="\n")
+def respond(messages: AsyncIterator[ServerSentEvent], feed: Feed) -> EventSourceResponse:
+    return EventSourceResponse(_counted(messages, feed), ping=PING_S, sep="\n")
+
+
+async def _counted(messages: AsyncIterator[ServerSentEvent], feed: Feed) -> AsyncIterator[ServerSentEvent]:
+    with feed.following():
+        async for message in messages:
+            yield message
 
 
 async def deployment_messages(

@@ -16,6 +16,7 @@ from windlass.adapters.store.database import Database, open_database
 from windlass.adapters.store.deployments import SqlDeployments
 from windlass.adapters.store.events import SqlEvents
 from windlass.adapters.store.jobs import SqlJobs
+from windlass.adapters.store.figures import SqlFigures
 from windlass.adapters.store.keys import SqlKeys
 from windlass.adapters.store.logins import SqlLinks, SqlLoginAttempts, SqlSessions, SqlTokens
 from windlass.adapters.store.projects import SqlProjects
@@ -35,6 +36,7 @@ class SqlStore:
         work = Bell()
         self._database = database
         self.apps = SqlApps(database)
+        self.figures = SqlFigures(database)
         self.releases = SqlReleases(database, vault)
         self.deployments = SqlDeployments(database, vault, work)
         self.jobs = SqlJobs(database, work)
