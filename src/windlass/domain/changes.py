@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from windlass.domain.release import Part, Snapshot
+from windlass.domain.release import Part, Route, Snapshot
 from windlass.domain.tasks import Phase, Task
 
 
@@ -21,11 +21,13 @@ def changes(old: Snapshot | None, new: Snapshot) -> tuple[str, ...]:
         if name in before:
             found += [f"{name}: {what}" for what in _part_changes(old, new, before[name], part)]
     found += [f"commands of {phase}" for phase in Phase if _commands(old, phase) != _commands(new, phase)]
-    if [(r.host, r.path, r.service, r.port) for r in old.routes] != [
-        (r.host, r.path, r.service, r.port) for r in new.routes
-    ]:
+    if [_route(r) for r in old.routes] != [_route(r) for r in new.routes]:
         found.append("routes")
     return tuple(found)
+
+
+def _route(route: Route) -> tuple[object, ...]:
+    return (route.host, route.path, route.service, route.port, route.options)
 
 
 def _commands(snapshot: Snapshot, phase: Phase) -> list[Task | None]:

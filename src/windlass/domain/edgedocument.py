@@ -30,10 +30,24 @@ class PassiveHealthCheck(_Typed):
     failureWindow: str = "10s"
 
 
+class Cookie(_Typed):
+    name: str | None = None
+    httpOnly: bool = True
+    secure: bool | None = None
+    sameSite: str | None = None
+    maxAge: int | None = None
+    path: str | None = None
+
+
+class StickySessions(_Typed):
+    cookie: Cookie
+
+
 class LoadBalancer(_Typed):
     servers: tuple[Server, ...] = Field(min_length=1)
     serversTransport: str
     passHostHeader: bool = True
+    sticky: StickySessions | None = None
     healthCheck: HealthCheck | None = None
     passiveHealthCheck: PassiveHealthCheck | None = None
 
@@ -65,8 +79,85 @@ class Retry(_Typed):
     initialInterval: str
 
 
+class Headers(_Typed):
+    customRequestHeaders: Mapping[str, str] | None = None
+    customResponseHeaders: Mapping[str, str] | None = None
+    accessControlAllowOriginList: tuple[str, ...] | None = None
+    accessControlAllowMethods: tuple[str, ...] | None = None
+    accessControlAllowHeaders: tuple[str, ...] | None = None
+    accessControlExposeHeaders: tuple[str, ...] | None = None
+    accessControlAllowCredentials: bool | None = None
+    accessControlMaxAge: int | None = None
+    addVaryHeader: bool | None = None
+
+
+class Compress(_Typed):
+    """A stream of events would wait for the compressor."""
+
+    excludedContentTypes: tuple[str, ...] = ("text/event-stream",)
+    minResponseBodyBytes: int = 1024
+
+
+class Errors(_Typed):
+    status: tuple[str, ...]
+    service: str
+    query: str
+
+
+class IpStrategy(_Typed):
+    excludedIPs: tuple[str, ...]
+
+
+class IpAllowList(_Typed):
+    sourceRange: tuple[str, ...] = Field(min_length=1)
+    ipStrategy: IpStrategy | None = None
+    rejectStatusCode: int | None = None
+
+
+class RateLimit(_Typed):
+    average: int
+    period: str
+    burst: int
+
+
+class BasicAuth(_Typed):
+    users: tuple[str, ...] = Field(min_length=1)
+    realm: str | None = None
+    removeHeader: bool | None = None
+
+
+class Buffering(_Typed):
+    maxRequestBodyBytes: int
+
+
+class RedirectRegex(_Typed):
+    regex: str
+    replacement: str
+    permanent: bool
+
+
+class StripPrefix(_Typed):
+    prefixes: tuple[str, ...] = Field(min_length=1)
+
+
+class AddPrefix(_Typed):
+    prefix: str
+
+
 class Middleware(_Typed):
-    retry: Retry
+    """One of these."""
+
+    retry: Retry | None = None
+    headers: Headers | None = None
+    compress: Compress | None = None
+    errors: Errors | None = None
+    ipAllowList: IpAllowList | None = None
+    rateLimit: RateLimit | None = None
+    basicAuth: BasicAuth | None = None
+    buffering: Buffering | None = None
+    redirectRegex: RedirectRegex | None = None
+    stripPrefix: StripPrefix | None = None
+    addPrefix: AddPrefix | None = None
 
 
 class Router(_Typed):
@@ -87,6 +178,7 @@ class ServersTransport(_Typed):
     """Idle connections end soon, so that a drained server is seen to be drained; 64 of them keep the cost low."""
 
     maxIdleConnsPerHost: int = 64
+    insecureSkipVerify: bool | None = None
     forwardingTimeouts: ForwardingTimeouts = ForwardingTimeouts()
 
 
@@ -103,5 +195,5 @@ class EdgeFile(_Typed):
     http: Http
 
     def text(self) -> str:
-        """JSON, as the edge reads it."""
-        return self.model_dump_json(exclude_none=True, indent=1) + "\n"
+        """JSON, as the edge reads it. It carries out templates in its files: nobody's value may begin one."""
+        return self.model_dump_json(exclude_none=True, indent=1).replace("{{", "{\\u007b") + "\n"

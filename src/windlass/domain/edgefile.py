@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
 from windlass.domain.edgedocument import (
     EdgeFile,
+    Errors,
     Failover,
     FailoverErrors,
     ForwardingTimeouts,
@@ -25,9 +27,20 @@ from windlass.domain.edgedocument import (
     ServersTransport,
     Service,
 )
+from windlass.domain.edgemiddlewares import (
+    Named,
+    before_limits,
+    body_limit,
+    changed_address,
+    in_maintenance,
+    limits,
+    milliseconds,
+    sticky_sessions,
+)
+from windlass.domain.edgerules import place_rule
 from windlass.domain.errors import Detail, Refused, WindlassError, refuse
-from windlass.domain.names import host as valid_host
-from windlass.domain.names import wildcard_host
+from windlass.domain.routechecks import network, wrong_options
+from windlass.domain.routeoptions import PLAIN, ErrorPage, RouteOptions
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,23 @@ class EdgeRoute:
     service: str
     servers: tuple[EdgeServer, ...]
     fallback: tuple[EdgeServer, ...] = ()
+    options: RouteOptions = PLAIN
+    pages: tuple[EdgePage, ...] = ()
+
+
+@dataclass(frozen=True)
+class EdgePage:
+    """Where an error page of a route comes from."""
+
+    page: ErrorPage
+    servers: tuple[EdgeServer, ...]
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """Nobody gets through but `allowed`: addresses and networks."""
+
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +86,7 @@ class EdgeApp:
     release: int
     routes: tuple[EdgeRoute, ...]
     fallback_release: int | None = None
+    maintenance: Maintenance | None = None
 
 
 # ---- from routes to the document ------------------------------------------------------------------------------------
@@ -71,7 +102,6 @@ INTO_FALLBACK = Middleware(retry=Retry(attempts=5, initialInterval="10ms"))
 
 _APP = re.compile(r"[a-z][a-z0-9@-]{0,63}")
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1023}")
 _CLASS = 20_000_000
 _PRIORITY_LIMIT = 4_000
 
@@ -82,8 +112,9 @@ _NETWORK_FAILURES = ("502", "504")
 _REPEATABLE = "Method(`GET`) || Method(`HEAD`) || Method(`OPTIONS`) || HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`)"
 
 
-# A server asked by its address, not by a name: somebody's name that is no app's gets no app's page.
-_BARE_ADDRESS = r"HostRegexp(`^(localhost|[0-9.]+|\[?[0-9a-f:]+\]?)$`)"
+# What streams and sockets begin with: keeping the whole of it to count it would stop them.
+_READING = "(Method(`GET`) || Method(`HEAD`))"
+_WRITING = "!Method(`GET`) && !Method(`HEAD`)"
 
 
 @dataclass
@@ -94,23 +125,57 @@ class _Draft:
     services: dict[str, Service] = field(default_factory=dict)
     routers: dict[str, Router] = field(default_factory=dict)
     middlewares: dict[str, Middleware] = field(default_factory=dict)
+    transports: dict[str, ServersTransport] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
         return stem(self.app.app)
 
+    @property
+    def dial(self) -> str:
+        others = any(len(r.servers) > 1 or (r.fallback and self.app.fallback_release is not None) for r in self.routes)
+        return DIAL_WITH_OTHERS if others else DIAL
+
+    @property
+    def routes(self) -> tuple[EdgeRoute, ...]:
+        return self.app.routes
+
     def balanced(self, route: EdgeRoute, servers: tuple[EdgeServer, ...], release: int) -> str:
         return self.add(
-            service_name(self.app.app, route.service, release), Service(loadBalancer=self.balancer(servers))
+            service_name(self.app.app, route.service, release),
+            Service(loadBalancer=self.balancer(servers, route.options)),
         )
 
-    def balancer(self, servers: tuple[EdgeServer, ...]) -> LoadBalancer:
-        listed = tuple(Server(url=server_url(server)) for server in servers)
-        return LoadBalancer(servers=listed, serversTransport=self.stem)
+    def balancer(self, servers: tuple[EdgeServer, ...], options: RouteOptions) -> LoadBalancer:
+        listed = tuple(Server(url=server_url(server, options.protocol)) for server in servers)
+        return LoadBalancer(
+            servers=listed, serversTransport=self.transport(options), sticky=sticky_sessions(options.sticky)
+        )
+
+    def transport(self, options: RouteOptions) -> str:
+        """A container's certificate names no address, and nobody but this machine is between it and the edge."""
+        within = milliseconds(options.answer_within_s) if options.answer_within_s else ""
+        own = ".".join([*(["tls"] if options.protocol == "https" else ()), *([within] if within else ())])
+        name = f"{self.stem}.{own}" if own else self.stem
+        timeouts = ForwardingTimeouts(dialTimeout=self.dial, responseHeaderTimeout=within or "0s")
+        self.transports[name] = ServersTransport(
+            insecureSkipVerify=options.protocol == "https" or None, forwardingTimeouts=timeouts
+        )
+        return name
 
     def again(self, kind: str, middleware: Middleware) -> tuple[str, ...]:
         self.middlewares[f"{self.stem}.{kind}"] = middleware
         return (f"{self.stem}.{kind}",)
+
+    def named(self, wanted: Iterable[Named]) -> tuple[str, ...]:
+        """The names say release and content: a router that has the name has what is meant by it in force."""
+        found = []
+        for kind, middleware in wanted:
+            told = hashlib.sha256(middleware.model_dump_json(exclude_none=True).encode()).hexdigest()[:12]
+            name = f"{self.stem}-r{self.app.release}.{kind}-{told}"
+            self.middlewares[name] = middleware
+            found.append(name)
+        return tuple(found)
 
     def add(self, name: str, wanted: Service) -> str:
         """The name it got: with a number when another has the name, for a service may answer on several ports."""
@@ -130,12 +195,15 @@ def edge_file(app: EdgeApp) -> EdgeFile:
     draft = _Draft(app)
     for number, route in enumerate(app.routes, start=1):
         _add_route(draft, f"{draft.stem}-{number}", route)
-    timeouts = ForwardingTimeouts(dialTimeout=DIAL_WITH_OTHERS if draft.middlewares else DIAL)
+    # The same name may stand for another use of it only while it says the same.
+    draft.transports.setdefault(
+        draft.stem, ServersTransport(forwardingTimeouts=ForwardingTimeouts(dialTimeout=draft.dial))
+    )
     return EdgeFile(
         http=Http(
             routers=draft.routers,
             services=draft.services,
-            serversTransports={draft.stem: ServersTransport(forwardingTimeouts=timeouts)},
+            serversTransports=draft.transports,
             middlewares=draft.middlewares or None,
         )
     )
@@ -152,21 +220,60 @@ def service_name(app: str, service: str, release: int) -> str:
 
 
 def _add_route(draft: _Draft, name: str, route: EdgeRoute) -> None:
+    """One router, or two where a limit on bodies must not touch what has none."""
+    options = route.options
+    closed = in_maintenance(draft.app.maintenance.allowed) if draft.app.maintenance is not None else ()
+    before = (*closed[:-1], *before_limits(options, _pages(draft, route)), *closed[-1:], *limits(options))
+    after = tuple(changed_address(options))
+    limit = tuple(body_limit(options))
     service = draft.balanced(route, route.servers, draft.app.release)
-    plain = Router(rule=_rule(route), priority=_priority(route), service=service, entryPoints=ENTRY_POINTS)
+    rule = place_rule(route.hosts, route.path, options)
+    plain = Router(rule=rule, priority=_priority(route), service=service, entryPoints=ENTRY_POINTS)
+    first = _with(plain, draft.named((*before, *after)))
+    if not limit:
+        _add_router(draft, name, first, route)
+        return
+    _add_router(draft, name, _with(first, first.middlewares or (), _READING), route)
+    _add_router(draft, f"{name}.body", _with(plain, draft.named((*before, *limit, *after)), _WRITING), route)
+
+
+def _with(router: Router, middlewares: tuple[str, ...], condition: str = "") -> Router:
+    rule = f"{router.rule} && {condition}" if condition else router.rule
+    return router.model_copy(update={"rule": rule, "middlewares": middlewares or None})
+
+
+def _add_router(draft: _Draft, name: str, plain: Router, route: EdgeRoute) -> None:
+    own = plain.middlewares or ()
     if not route.fallback or draft.app.fallback_release is None:
-        others = draft.again("replicas", AMONG_REPLICAS) if len(route.servers) > 1 else None
-        draft.routers[name] = plain.model_copy(update={"middlewares": others})
+        others = draft.again("replicas", AMONG_REPLICAS) if len(route.servers) > 1 else ()
+        draft.routers[name] = _with(plain, (*own, *others))
         return
     old = draft.app.fallback_release
     behind = draft.balanced(route, route.fallback, old)
-    draft.routers[name] = _repeating(draft, plain, behind, f"{service}.over-r{old}")
+    draft.routers[name] = _repeating(draft, plain, behind, route)
     draft.routers[f"{name}.once"] = _sent_once(draft, plain, behind, route)
 
 
-def _repeating(draft: _Draft, plain: Router, behind: str, name: str) -> Router:
-    """The requests that may be sent twice: what fails at network level is asked of the old generation at once."""
-    errors = FailoverErrors(status=_NETWORK_FAILURES, maxRequestBodyBytes=-1)
+def _pages(draft: _Draft, route: EdgeRoute) -> tuple[Errors, ...]:
+    found = []
+    for one in route.pages:
+        listed = tuple(Server(url=server_url(server)) for server in one.servers)
+        name = f"{service_name(draft.app.app, one.page.service, draft.app.release)}.page"
+        service = draft.add(
+            name, Service(loadBalancer=LoadBalancer(servers=listed, serversTransport=draft.transport(PLAIN)))
+        )
+        found.append(Errors(status=one.page.statuses, service=service, query=one.page.path))
+    return tuple(found)
+
+
+def _repeating(draft: _Draft, plain: Router, behind: str, route: EdgeRoute) -> Router:
+    """The requests that may be sent twice: what fails at network level is asked of the old generation at once.
+
+    A route with a time limit answers 504 also for what was carried out, so there that is no reason to ask again.
+    """
+    failures = _NETWORK_FAILURES[:1] if route.options.answer_within_s else _NETWORK_FAILURES
+    errors = FailoverErrors(status=failures, maxRequestBodyBytes=-1)
+    name = f"{plain.service}.over-r{draft.app.fallback_release}"
     service = draft.add(name, Service(failover=Failover(service=plain.service, fallback=behind, errors=errors)))
     rule = f"({plain.rule}) && ({_REPEATABLE})"
     return plain.model_copy(update={"rule": rule, "priority": plain.priority + 1, "service": service})
@@ -174,44 +281,31 @@ def _repeating(draft: _Draft, plain: Router, behind: str, name: str) -> Router:
 
 def _sent_once(draft: _Draft, plain: Router, behind: str, route: EdgeRoute) -> Router:
     """Large or endless uploads: tried again only while nothing was sent, and after three failures on the old ones."""
-    watched = draft.balancer(route.servers).model_copy(
+    watched = draft.balancer(route.servers, route.options).model_copy(
         update={"healthCheck": HealthCheck(), "passiveHealthCheck": PassiveHealthCheck()}
     )
     main = draft.add(f"{plain.service}.once", Service(loadBalancer=watched))
     failover = Service(failover=Failover(service=main, fallback=behind))
     service = draft.add(f"{plain.service}.once-over-r{draft.app.fallback_release}", failover)
-    return plain.model_copy(update={"service": service, "middlewares": draft.again("once", INTO_FALLBACK)})
+    into = draft.again("once", INTO_FALLBACK)
+    return plain.model_copy(update={"service": service, "middlewares": (*(plain.middlewares or ()), *into)})
 
 
-def server_url(server: EdgeServer) -> str:
+def server_url(server: EdgeServer, scheme: str = "http") -> str:
     address = ipaddress.ip_address(server.address)
-    return f"http://[{address}]:{server.port}" if address.version == 6 else f"http://{address}:{server.port}"
-
-
-def _rule(route: EdgeRoute) -> str:
-    """`/admin` stands for itself and what is below it, not for `/administrator`."""
-    hosts = " || ".join(_host_rule(host) for host in route.hosts) or _BARE_ADDRESS
-    whole = route.path.rstrip("/")
-    if not whole:
-        return f"({hosts})"
-    below = f"PathPrefix(`{whole}/`)"
-    path = below if route.path.endswith("/") else f"(Path(`{whole}`) || {below})"
-    return f"({hosts}) && {path}"
-
-
-def _host_rule(host: str) -> str:
-    if not host.startswith("*."):
-        return f"Host(`{valid_host(host)}`)"
-    return f"HostRegexp(`^[a-z0-9-]+{re.escape(wildcard_host(host)[1:])}$`)"
+    host = f"[{address}]" if address.version == 6 else str(address)
+    return f"{scheme}://{host}:{server.port}"
 
 
 def _priority(route: EdgeRoute) -> int:
     """A named host goes before a wildcard, that before the bare address, whoever's they are; then the number given,
-    if any; then the longer path. 1 is the path / of the bare address. Always odd: the number above is free."""
+    if any; then the longer path, and a path alone before all below it. 1 is the path / of the bare address. Always
+    odd: the number above is free."""
     wildcard = any(host.startswith("*.") for host in route.hosts)
     kind = (1 if wildcard else 2) if route.hosts else 0
     given = min(max(route.priority, 0), _PRIORITY_LIMIT)
-    return kind * _CLASS + given * 4_000 + len(route.path.rstrip("/")) * 2 + 1
+    length = len(route.path.rstrip("/")) + (1 if route.options.match == "exact" else 0)
+    return kind * _CLASS + given * 4_000 + length * 2 + 1
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------------
@@ -222,6 +316,11 @@ def _wrong(app: EdgeApp) -> Iterator[Detail]:
         yield Detail("app_name_invalid", app.app, f"{app.app!r} is not the name of an app")
     if not app.routes:
         yield Detail("route_invalid", app.app, f"{app.app} has no route")
+    for text in app.maintenance.allowed if app.maintenance is not None else ():
+        try:
+            network(text)
+        except WindlassError as error:
+            yield Detail("route_invalid", app.app, error.message, error.hint)
     for route in app.routes:
         yield from _wrong_route(route)
 
@@ -229,17 +328,16 @@ def _wrong(app: EdgeApp) -> Iterator[Detail]:
 def _wrong_route(route: EdgeRoute) -> Iterator[Detail]:
     if not _SERVICE.fullmatch(route.service):
         yield Detail("route_invalid", route.service, f"{route.service!r} is not the name of a service")
-    if not _PATH.fullmatch(route.path):
-        fix = "use letters, digits and - . _ ~ after a leading /"
-        yield Detail("route_invalid", route.service, f"{route.path!r} is not a path that can be routed", fix)
-    for host in route.hosts:
+    for hosts, path in (((), route.path), *(((host,), "/") for host in route.hosts)):
         try:
-            _host_rule(host)
+            place_rule(hosts, path, PLAIN)
         except WindlassError as error:
             yield Detail("route_invalid", route.service, error.message, error.hint)
-    if not route.servers:
+    for wrong in wrong_options(route.options):
+        yield Detail("route_invalid", f"{route.service}.{wrong.name}", wrong.message, wrong.hint)
+    if not route.servers or not all(one.servers for one in route.pages):
         yield Detail("route_invalid", route.service, f"{route.service} has no container that could answer")
-    for server in (*route.servers, *route.fallback):
+    for server in (*route.servers, *route.fallback, *(s for one in route.pages for s in one.servers)):
         if not 0 < server.port < 65536 or not _is_address(server.address):
             words = f"{server.address!r} port {server.port} is not an address"
             yield Detail("route_invalid", route.service, words)

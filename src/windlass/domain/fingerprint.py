@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from windlass.domain.release import Part, Snapshot
+from windlass.domain.release import Part, Route, Snapshot
+from windlass.domain.routeoptions import PLAIN
 
 
 def fingerprint(snapshot: Snapshot, tree: str) -> str:
@@ -21,7 +22,7 @@ def fingerprint(snapshot: Snapshot, tree: str) -> str:
                 n: (p.image_id, p.restart, p.replicas, str(p.probe), str(p.deliveries), *_task(p))
                 for n, p in snapshot.parts.items()
             },
-            [str(r) for r in snapshot.routes],
+            [_route(r) for r in snapshot.routes],
             snapshot.bake_s,
             snapshot.keep_warm_s,
         ],
@@ -29,6 +30,15 @@ def fingerprint(snapshot: Snapshot, tree: str) -> str:
         default=str,
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _route(route: Route) -> str:
+    """As it was written before routes had options, where one has none."""
+    plain = (
+        f"Route(host={route.host!r}, service={route.service!r}, port={route.port!r}, path={route.path!r}, "
+        f"priority={route.priority!r})"
+    )
+    return plain if route.options == PLAIN else f"{plain} {route.options}"
 
 
 def _task(part: Part) -> tuple[str, ...]:

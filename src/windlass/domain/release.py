@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from windlass.domain.compose import Dependency, Hook
+from windlass.domain.routeoptions import PLAIN, RouteOptions
 from windlass.domain.smoke import SmokeStep
 from windlass.domain.tasks import Phase, Task
 
@@ -163,6 +164,7 @@ class Route:
     port: int
     path: str = "/"
     priority: int = 0
+    options: RouteOptions = PLAIN
 
 
 @dataclass(frozen=True)
