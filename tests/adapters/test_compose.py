@@ -78,13 +78,14 @@ def test_a_call_about_one_service_touches_no_other() -> None:
 
 
 def test_build_secrets_get_names_of_ours() -> None:
+    """Also one without a value: under its own name it would be what Compose was started with."""
     model = {"services": {}, "secrets": {"a": {"environment": "LD_X"}, "b": {"file": "/f"}, "c": {"environment": "NO"}}}
     changed, environment = build_secrets(model, {"LD_X": "v"})
     assert environment == {"WINDLASS_SECRET_0": "v"}
     assert changed["secrets"] == {
         "a": {"environment": "WINDLASS_SECRET_0"},
         "b": {"file": "/f"},
-        "c": {"environment": "NO"},
+        "c": {"environment": "WINDLASS_SECRET_2"},
     }
     assert build_secrets({"services": {}}, {}) == ({"services": {}}, {})
 

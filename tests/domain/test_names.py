@@ -39,6 +39,15 @@ TAKEN: list[tuple[Callable[[str], str], str, str]] = [
     (names.host, "10.0.0.1", "10.0.0.1"),
     (names.wildcard_host, "*.Example.com", "*.example.com"),
     (names.cidr, "10.213.0.0/16", "10.213.0.0/16"),
+    (names.profile_name, "a", "a"),
+    (names.profile_name, "*", "*"),
+    (names.profile_name, "dev-1.x_y", "dev-1.x_y"),
+    (names.commit_id, "0123abc", "0123abc"),
+    (names.commit_id, "a" * 64, "a" * 64),
+    (names.command_word, "--x $(id)\n\u202e", "--x $(id)\n\u202e"),
+    (names.command_word, "", ""),
+    (names.relative_path, "\u0645\u06cc\u200c\u0634\u0648\u062f.txt", "\u0645\u06cc\u200c\u0634\u0648\u062f.txt"),
+    (names.git_ref, "feature/\u00fc", "feature/\u00fc"),
 ]
 
 
@@ -59,7 +68,10 @@ REFUSED: list[tuple[Callable[[str], str], str, list[str]]] = [
         ["shop@", "shop@Up", "shop@a--b", "shop@x-g1", "shop@a@b", "a@" + "b" * 21],
     ),
     (names.service_name, "service_name_invalid", ["", "-a", "a b", "a/b", "a;b", "a\n", ".a"]),
-    (names.variable_name, "variable_name_invalid", ["", "1A", "A-B", "A B", "A=B", "A\n", "é"]),
+    (names.variable_name, "variable_name_invalid", ["", "1A", "A-B", "A B", "A=B", "A\n", "é", "A" * 256]),
+    (names.profile_name, "profile_invalid", ["", "-x", "a b", "a,b", "**", ".a", "a\n", "\0memory:0", "a" * 129]),
+    (names.commit_id, "commit_invalid", ["", "abc", "0123ABC", "main", "${HOME}", "a" * 65, "abcdefg", "0123abc\n"]),
+    (names.command_word, "command_invalid", ["\0", "a\0b", "\ud800", "\udcff", "a" * 131072]),
     (
         names.variable_name,
         "variable_reserved",
@@ -103,10 +115,22 @@ REFUSED: list[tuple[Callable[[str], str], str, list[str]]] = [
                 "a\n",
                 "`id`",
                 "a/-b",
+                "a\x85b",
+                "a\u202eb",
+                "a\u200bb",
+                "\udcff",
+                "a" * 251,
             ),
         ],
     ),
-    (names.relative_path, "path_invalid", ["", "/etc/passwd", "../x", "a/../../x", "a/..", "a\0b", "~/x", "a\nb"]),
+    (
+        names.relative_path,
+        "path_invalid",
+        [
+            *("", "/etc/passwd", "../x", "a/../../x", "a/..", "a\0b", "~/x", "a\nb", "a\x9bb", "a\u202eb", "a\u2028"),
+            *("\udcff", "\ud800", "a" * 256, "ü" * 128, "a/" * 600),
+        ],
+    ),
     (names.compose_path, "path_invalid", ["", "/", "/../x", "//../x"]),
     (
         names.image_ref,
@@ -148,6 +172,13 @@ def test_git_addresses_taken(url: str) -> None:
         *("", "ext::sh -c id", "ext::sh", "fd::7", "--upload-pack=id", "-x", "file:///etc", "/srv/x.git", "../x"),
         *("http://example.com/a.git", "git://example.com/a", "ftp://example.com/a", "https://", "https://-oX/a"),
         *("ssh://-oProxyCommand=id/a", "-oProxyCommand=id@host:a", "git@-host:a", "git@host:-a", "git@host://a:b"),
+        *(
+            "ssh://-oProxyCommand=id@host/a",
+            "ssh://$(id)@host/a",
+            "ssh://a%0ab@host/a",
+            "ssh://" + "a" * 65 + "@host/a",
+        ),
+        *("https://host/" + "a" * 2000, "https://host/\u202ea", "https://host/\udcff", "https://host/\x9ba"),
         *("https://host/a b", "https://host/a\n", "https://ho\0st/a", "https://host:port/a", "user@host", "host:a"),
     ],
 )

@@ -17,6 +17,7 @@ from windlass.adapters import composeenv, composefiles, composereasons
 from windlass.adapters.composebuild import BuildLog
 from windlass.adapters.process import Command, Result, first_existing, memory, never, run, surroundings
 from windlass.domain.errors import Detail, Failed, OutOfReach, Refused, refuse
+from windlass.domain.names import profile_name
 from windlass.ports.sources import BuildFailed, ComposeSource, ComposeVariable, Line, Resolved
 
 _PLUGIN_FOLDERS = (
@@ -70,7 +71,7 @@ def source_argv(project: str, directory: Path, files: Sequence[str], profiles: S
     base = directory / Path(files[0]).parent
     return (
         *("--ansi", "never", "-p", project, "--project-directory", str(base), "--env-file", memory(0)),
-        *(word for profile in profiles for word in ("--profile", profile)),
+        *(word for profile in profiles for word in ("--profile", profile_name(profile))),
         *(word for name in files for word in ("-f", str(directory / name))),
     )
 
@@ -100,14 +101,17 @@ def without_dependencies(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_secrets(model: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """BuildKit takes `environment:` secrets from Compose's own environment: there they get names of ours."""
+    """BuildKit takes `environment:` secrets from Compose's own environment: there they get names of ours.
+
+    One that nobody gave a value gets such a name too, and so none of what Compose itself was started with.
+    """
     environment: dict[str, str] = {}
     secrets = {}
     for number, (key, secret) in enumerate((model.get("secrets") or {}).items()):
         variable = str((secret or {}).get("environment") or "")
-        if variable in values:
+        if variable:
             name = f"WINDLASS_SECRET_{number}"
-            environment[name] = values[variable]
+            environment |= {name: values[variable]} if variable in values else {}
             secret = {**secret, "environment": name}
         secrets[key] = secret
     return ({**model, "secrets": secrets} if secrets else dict(model)), environment

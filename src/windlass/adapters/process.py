@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from windlass.domain.errors import Cancelled, Failed, OutOfReach
+from windlass.domain.names import command_word
 
 # What a tool needs of its surroundings to find its files, its peers and their certificates; nothing of an app is here.
 SURROUNDINGS = (
@@ -57,9 +59,15 @@ def never() -> bool:
     return False
 
 
+class _Memory(str):
+    """Told from a word that somebody typed by its type, whatever that word says."""
+
+    __slots__ = ()
+
+
 def memory(index: int) -> str:
-    """Stands for the path of memory file `index` as an argument or a variable's value (no real one holds a NUL)."""
-    return f"\0memory:{index}"
+    """Stands for the path of memory file `index` as an argument or a variable's value."""
+    return _Memory(f"\0memory:{index}")
 
 
 def surroundings(*names: str) -> dict[str, str]:
@@ -128,9 +136,9 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
         paths = {memory(n): f"/dev/fd/{descriptor}" for n, descriptor in enumerate(descriptors)}
         try:
             child = subprocess.Popen(
-                [*_leash(), program, *(paths.get(argument, argument) for argument in command.argv[1:])],
+                [*_leash(), program, *(_word(argument, paths) for argument in command.argv[1:])],
                 cwd=command.cwd,
-                env={name: paths.get(value, value) for name, value in command.environment.items()},
+                env={name: _word(value, paths) for name, value in command.environment.items()},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -142,11 +150,20 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
             raise Failed(
                 f"the folder {command.cwd} cannot be entered: {error.strerror}", code="folder_missing"
             ) from error
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+            raise Failed(f"{Path(program).name} cannot be given so much at once", code="command_too_long") from error
     with child:
         try:
             yield child
         finally:
             _end_group(child)
+
+
+def _word(word: str, paths: Mapping[str, str]) -> str:
+    """As the child gets it. Raises Usage command_invalid for what no process can be given."""
+    return paths[word] if isinstance(word, _Memory) else command_word(word)
 
 
 def _located(command: Command) -> str:

@@ -9,7 +9,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from windlass.domain.contract_formats import Format
 from windlass.domain.contract_patterns import check_pattern, parse_generator
-from windlass.domain.manifestvalues import AppName, Argv, ComposeFiles, FilePart, Names, Port, Seconds, Text, listed
+from windlass.domain.manifestvalues import (
+    AppName,
+    Argv,
+    ComposeFiles,
+    FilePart,
+    Names,
+    Port,
+    Profiles,
+    Seconds,
+    Text,
+    listed,
+)
 from windlass.domain.manifestverify import Verify
 from windlass.domain.probing import DeclaredProbe
 from windlass.domain.release import Route, Strategy
@@ -125,7 +136,7 @@ class Manifest(FilePart):
 
     name: AppName = Field("", description="Default: the folder or repository; must match the app it is deployed as.")
     compose: ComposeFiles = Field((), description="Default: Compose's own discovery.")
-    profiles: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    profiles: Profiles = ()
     keep_warm: Seconds = Field(0.0, description="How long the old version runs on after a switch.")
     watch: Names = Field((), description="Only a push that changes one of these files is deployed by itself.")
     clean: bool = Field(False, description="Refuse a Git checkout with changes that are not committed.")

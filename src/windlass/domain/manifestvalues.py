@@ -53,6 +53,10 @@ def _compose_files(value: Any) -> Any:
     return [_valid(names.compose_path, path) if isinstance(path, str) else path for path in listed(value) or ()]
 
 
+def _profiles(value: Any) -> Any:
+    return [_valid(names.profile_name, one) if isinstance(one, str) else one for one in listed(value) or ()]
+
+
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$", "examples": ["10s", "5m"]}
 
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCHEMA)]
@@ -64,6 +68,7 @@ ComposeFiles = Annotated[
     BeforeValidator(_compose_files),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+Profiles = Annotated[tuple[str, ...], BeforeValidator(_profiles)]
 AppName = Annotated[str, BeforeValidator(_app_name)]
 Names = Annotated[
     tuple[str, ...],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from windlass.domain.composekeys import entries, sequence
 from windlass.domain.documents import Path
 from windlass.domain.insidepaths import is_remote
 
-_LOCAL_CACHE = re.compile(r"(?:^|,)\s*(?:src|dest)=([^,]*)")
+_CACHE_PLACES = ("src", "dest")
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,20 @@ def _further_contexts(build: Mapping[str, Any], at: Path) -> Iterator[NamedPath]
 def _local_caches(build: Mapping[str, Any], at: Path) -> Iterator[NamedPath]:
     for key in ("cache_from", "cache_to"):
         for index, entry in enumerate(sequence(build.get(key))):
-            for path in _LOCAL_CACHE.findall(str(entry)):
-                yield NamedPath((*at, key, index), path)
+            for name, path in _fields(str(entry)):
+                if name in _CACHE_PLACES:
+                    yield NamedPath((*at, key, index), path)
+
+
+def _fields(entry: str) -> Iterator[tuple[str, str]]:
+    """`name=value,name=value`, as the builder reads it: with quotes around some, and names in any letters."""
+    try:
+        fields = [field for row in csv.reader(entry.splitlines()) for field in row]
+    except csv.Error:
+        fields = ["dest=/"]  # what cannot be read may be anything
+    for field in fields:
+        name, _, value = field.partition("=")
+        yield name.strip().lower(), value.strip().strip('"')
 
 
 def _pairs(value: Any) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,11 @@ _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _GENERATION_END = re.compile(r"-g[0-9]+$")
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PROFILE = re.compile(r"\*|[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+# Also what turns the direction of writing or ends a line for some readers and not for others: a name is what is shown.
+_UNSEEN = r"\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+_CONTROL = re.compile(rf"[\x00-\x1f{_UNSEEN}]")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _IMAGE = re.compile(
     r"(?:(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+(?=:[0-9]+/)|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
@@ -24,7 +28,14 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 _SCP_LIKE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:(?:[^-/:].*|/.*)")
-_REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\`$'\"|&;<>(){}!]|\.\.|@\{|//")
+_SSH_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_REF_FORBIDDEN = re.compile(rf"[\x00-\x20{_UNSEEN}" + r"~^:?*\[\\`$'\"|&;<>(){}!]|\.\.|@\{|//")
+
+_LONGEST_URL = 2000
+_LONGEST_PATH = 1000
+_LONGEST_PART = 255  # bytes; no file system takes more
+_LONGEST_VARIABLE = 255
+_LONGEST_WORD = 128 * 1024 - 1  # bytes; the kernel takes no longer one
 
 # Names that steer windlass's own tools; as an app's variable they would be a way in.
 _RESERVED_PREFIXES = ("LD_", "DOCKER_", "COMPOSE_", "BUILDKIT_", "BUILDX_", "GIT_CONFIG", "GIT_SSH", "GIT_TRACE")
@@ -105,9 +116,10 @@ def service_name(text: str) -> str:
 
 def variable_name(text: str) -> str:
     """Raises Usage variable_name_invalid, Refused variable_reserved."""
-    if not _VARIABLE.fullmatch(text):
+    if len(text) > _LONGEST_VARIABLE or not _VARIABLE.fullmatch(text):
         raise Usage(
-            f"{text!r} cannot be the name of a variable: letters, digits and '_', not beginning with a digit",
+            f"{text[:80]!r} cannot be the name of a variable: letters, digits and '_', not beginning with a digit,"
+            f" at most {_LONGEST_VARIABLE}",
             code="variable_name_invalid",
         )
     if is_reserved(text):
@@ -126,6 +138,53 @@ def is_reserved(name: str) -> bool:
     return upper in _RESERVED or upper.startswith(_RESERVED_PREFIXES)
 
 
+def profile_name(text: str) -> str:
+    """A profile of the Compose file, or `*` for all. Raises Usage profile_invalid."""
+    if not _PROFILE.fullmatch(text):
+        raise Usage(
+            f"{text[:80]!r} cannot be the name of a profile: letters, digits, '.', '_' and '-', at most 128",
+            code="profile_invalid",
+        )
+    return text
+
+
+def commit_id(text: str) -> str:
+    """The number of a commit, of which the first 7 digits are enough. Raises Usage commit_invalid."""
+    if not _COMMIT.fullmatch(text):
+        raise Usage(f"{text[:80]!r} is not the number of a commit: 7 to 64 digits 0-9 and a-f", code="commit_invalid")
+    return text
+
+
+def command_word(text: str) -> str:
+    """One word of a command, as the kernel would take it. Raises Usage command_invalid."""
+    wrong = _wrong_text(text)
+    if not wrong and len(text.encode()) > _LONGEST_WORD:
+        wrong = f"is longer than {_LONGEST_WORD} bytes"
+    if wrong:
+        raise Usage(f"a word of the command {wrong}, so no process can be given it", code="command_invalid")
+    return text
+
+
+def variable_value(name: str, text: str) -> str:
+    """What an environment can hold, byte for byte. Raises Usage value_invalid, which does not repeat the value."""
+    wrong = _wrong_text(text)
+    if wrong:
+        raise Usage(
+            f"the value of {name} {wrong}, which no environment can hold", code="value_invalid", hint="remove it"
+        )
+    return text
+
+
+def _wrong_text(text: str) -> str:
+    if "\0" in text:
+        return "contains a NUL byte"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "is not valid UTF-8 text"
+    return ""
+
+
 def git_url(text: str, *, allow_file: bool = False, allow_http: bool = False) -> str:
     """https://, ssh:// or git@host:path; `allow_http`: http:// not only on this machine; `allow_file`: local paths.
 
@@ -134,7 +193,7 @@ def git_url(text: str, *, allow_file: bool = False, allow_http: bool = False) ->
     wrong = _wrong_git_url(text, allow_file=allow_file, allow_http=allow_http)
     if wrong:
         raise Refused(
-            f"the Git address {without_credentials(text)!r} {wrong}",
+            f"the Git address {without_credentials(text)[:200]!r} {wrong}",
             code="git_url_invalid",
             hint="use https://host/path.git, ssh://git@host/path.git or git@host:path.git",
         )
@@ -144,6 +203,8 @@ def git_url(text: str, *, allow_file: bool = False, allow_http: bool = False) ->
 def _wrong_git_url(text: str, *, allow_file: bool, allow_http: bool) -> str:
     if not text or text.startswith("-"):
         return "is empty or begins with '-'"
+    if len(text) > _LONGEST_URL:
+        return f"is longer than {_LONGEST_URL} characters"
     if _CONTROL.search(text) or " " in text:
         return "contains a space or a control character"
     if re.match(r"[A-Za-z0-9+.-]*::", text):
@@ -157,6 +218,8 @@ def _wrong_git_url(text: str, *, allow_file: bool, allow_http: bool) -> str:
         return "is not a valid address"
     if parts.scheme == "file":
         return "" if allow_file and not parts.netloc else "is a local path, which is not allowed here"
+    if parts.scheme == "ssh" and parts.username and not _SSH_USER.fullmatch(parts.username):
+        return "has no valid user"
     return _wrong_git_host(parts.scheme, name, allow_http)
 
 
@@ -223,7 +286,7 @@ def git_ref(text: str) -> str:
     )
     if wrong:
         raise Refused(
-            f"{text!r} cannot be the name of a branch, tag or commit",
+            f"{text[:200]!r} cannot be the name of a branch, tag or commit",
             code="git_ref_invalid",
             hint="give a branch, a tag or a commit with --ref",
         )
@@ -233,8 +296,10 @@ def git_ref(text: str) -> str:
 def relative_path(text: str) -> str:
     """A path inside a folder, in its shortest spelling (`./a//b` is `a/b`). Raises Refused path_invalid."""
     if not text or _CONTROL.search(text):
-        raise Refused(f"{text!r} is not a path: it is empty or contains control characters", code="path_invalid")
+        raise Refused(f"{text[:200]!r} is not a path: it is empty or contains control characters", code="path_invalid")
     path = PurePosixPath(text)
+    if len(text) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in path.parts):
+        raise Refused(f"the path {text[:80]!r}… is too long", code="path_invalid", hint="shorten it")
     if path.is_absolute() or ".." in path.parts or text.startswith("~"):
         raise Refused(
             f"the path {text!r} leads outside the project's folder",

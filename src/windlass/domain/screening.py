@@ -9,13 +9,14 @@ from typing import Any
 from windlass.domain.compose import Model, Service
 from windlass.domain.composekeys import MOUNT_KINDS, entries, refused_keys, sequence, unknown_keys
 from windlass.domain.documents import Document, Path
-from windlass.domain.errors import Detail, Refused
+from windlass.domain.errors import Detail, Refused, Usage
 from windlass.domain.insidepaths import below, folder_of, has_variable, inside, is_remote
 from windlass.domain.modelreader import unescape
 from windlass.domain.namedpaths import NamedPath, named_paths
+from windlass.domain.names import service_name
 
 FILE_LIMIT = 200
-RESERVED_IMAGES = ("windlass/", "docker.io/windlass/")
+RESERVED_IMAGES = ("windlass/", "docker.io/windlass/", "index.docker.io/windlass/")
 _RESERVED_LABELS = ("windlass.", "com.docker.compose.")
 _OWN_LABELS = frozenset({"windlass.job"})  # an instruction to windlass, not a mark of ownership
 
@@ -66,6 +67,7 @@ def screen_model(model: Model, root: str, leads_outside: LeadsOutside) -> tuple[
     """The same rules for the resolved model, in which no variable hides a path. `root`: the project's folder."""
     document = Document("the resolved Compose file", model.raw)
     found = [*_wrong_keys(document)]
+    found += _odd_names(model)
     for service in model.services.values():
         found += _odd_targets(service)
         found += _wrong_service(service, root, leads_outside)
@@ -75,6 +77,17 @@ def screen_model(model: Model, root: str, leads_outside: LeadsOutside) -> tuple[
             if path and _is_outside(path, root, leads_outside):
                 found.append(_outside(document.name, (section, name, "file"), path))
     return tuple(dict.fromkeys(found))
+
+
+def _odd_names(model: Model) -> Iterator[Detail]:
+    """Compose takes names that begin with a dash or a dot; the engine does not, and a program may see an option."""
+    for section in ("services", "networks", "volumes"):
+        for name in getattr(model, section):
+            try:
+                service_name(name)
+            except Usage:
+                words = f"{name[:80]!r} cannot be a name in `{section}`: letters, digits, '.', '_' and '-', at most 128"
+                yield Detail("service_name_invalid", f"{section}.{name[:80]}", words, "give it another name")
 
 
 def _odd_targets(service: Service) -> Iterator[Detail]:
@@ -228,7 +241,8 @@ def _wrong_service(service: Service, root: str, leads_outside: LeadsOutside) -> 
 
 def _reserved_images(service: Service) -> Iterator[Detail]:
     tags = [str(tag) for tag in (service.build or {}).get("tags") or ()]
-    for image in (service.image, *tags):
+    mounted = [mount.source for mount in service.mounts if mount.kind == "image"]
+    for image in (service.image, *tags, *mounted):
         if image.startswith(RESERVED_IMAGES):
             message = f"{service.name}: image names beginning with windlass/ are windlass's own: {image}"
             yield Detail("image_reserved", f"services.{service.name}.image", message, "choose another name")

@@ -118,7 +118,8 @@ def _share(outside: Outside, order: BuildOrder, names: list[str]) -> None:
 
 def _with_facts(build: Any, facts: Mapping[str, str]) -> dict[str, Any]:
     document: dict[str, Any] = {"context": build} if isinstance(build, str) else dict(build)
-    document["args"] = {**facts, **(document.get("args") or {})}
+    told = {name: fact.replace("$", "$$") for name, fact in facts.items()}
+    document["args"] = {**told, **(document.get("args") or {})}
     document.pop("tags", None)
     return document
 

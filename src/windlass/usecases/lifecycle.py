@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from windlass.domain.errors import Conflict, Failed, NotFound, OutOfReach, Usage, WindlassError
-from windlass.domain.names import shown
+from windlass.domain.names import command_word, shown
 from windlass.domain.parts import containers_of, layers_of
 from windlass.domain.plan import CreateServices, Deliver, Drain, Gate, Operation, SetRestart, Start, Stop
 from windlass.domain.raising import bring_layers, gate_probe, own_networks, stop_parts
@@ -200,6 +200,8 @@ def execute(outside: Outside, app: str, service: str, argv: list[str]) -> dict[s
     """Run a command in a container of the service: {"exit_code", "output"}. The output is the caller's own."""
     if not argv or not argv[0]:
         raise Usage("there is no command to run", hint=f"windlass exec {app} {service} -- CMD")
+    for word in argv:
+        command_word(word)
     live = look(outside, app)
     running = live.running(live.part(service))
     if not running:

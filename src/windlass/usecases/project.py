@@ -249,6 +249,11 @@ def _wrong_name(reading: Reading, env: Mapping[str, str]) -> list[Detail]:
 def _env_problems(env: Mapping[str, str]) -> list[Detail]:
     """What of `.env` Compose must not follow."""
     found = []
+    for profile in _split(env.get("COMPOSE_PROFILES", ""), ","):
+        try:
+            names.profile_name(profile)
+        except WindlassError as error:
+            found.append(Detail(error.code, ".env: COMPOSE_PROFILES", error.message, "name profiles of the file"))
     for path in _split(env.get("COMPOSE_FILE", "")):
         try:
             names.compose_path(path)

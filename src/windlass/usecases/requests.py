@@ -70,8 +70,6 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
     """Queue it. A deployment of the same app that still waits is superseded by this newer one."""
     app = names.docker_name(names.app_name(request.app))
     request = completed(outside, request)
-    for name in request.values:
-        names.variable_name(name)
     check_origin(request)
     skips = skip_names(request.skip_checks)
     outside.engine.facts()
@@ -107,7 +105,13 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
 
 
 def check_origin(request: DeployRequest) -> None:
-    """Raises Refused for an address, ref or image that cannot be one."""
+    """Raises Refused or Usage for an address, ref, image, profile, commit or value that cannot be one."""
+    for profile in request.profiles:
+        names.profile_name(profile)
+    if request.commit:
+        names.commit_id(request.commit)
+    for name, value in request.values.items():
+        names.variable_value(names.variable_name(name), value)
     if request.source_kind == "image":
         names.image_ref(request.url)
     elif request.source_kind == "git":

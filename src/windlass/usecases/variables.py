@@ -45,12 +45,7 @@ def list_variables(outside: Outside, app: str, reveal: bool) -> dict[str, Any]:
 def set_variables(outside: Outside, app: str, values: Mapping[str, str]) -> dict[str, Any]:
     """Keep them for the next deployment. The app need not have been deployed yet."""
     name = names.docker_name(names.app_name(app))
-    problems = [d for n in values for d in _name_problems(n)]
-    problems += [
-        Detail("value_invalid", n, f"the value of {n} holds a NUL byte", "remove it")
-        for n, v in values.items()
-        if "\x00" in v
-    ]
+    problems = [d for n, v in values.items() for d in _problems_of(n, v)]
     if problems:
         raise refuse(problems)
     now = outside.clock.now()
@@ -128,9 +123,9 @@ def generate_variables(outside: Outside, app: str) -> dict[str, Any]:
     return set_variables(outside, app, made) if made else {"items": []}
 
 
-def _name_problems(name: str) -> list[Detail]:
+def _problems_of(name: str, value: str) -> list[Detail]:
     try:
-        names.variable_name(name)
+        names.variable_value(names.variable_name(name), value)
     except WindlassError as error:
         return [Detail(error.code, name[:80], error.message, error.hint)]
     return []
