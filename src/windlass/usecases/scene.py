@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from windlass.domain.compose import Model, Service
@@ -59,23 +60,26 @@ class Wishes:
 def look_around(work: Undertaking, project: Project, binds: tuple[Bind, ...], wishes: Wishes) -> Scene:
     """Raises OutOfReach when the engine is away."""
     outside, engine = work.outside, work.outside.engine
-    images = local_images(outside, project.model)
-    design = design_release(work, project, binds, {n: hints(f) for n, f in images.items()})
-    known = outside.store.apps.find(work.app)
-    return Scene(
-        outside=outside,
-        app=work.app,
-        deployment=work.deployment,
-        project=project,
-        design=design,
-        binds=binds,
-        images=images,
-        facts=engine.facts(),
-        networks=tuple(engine.networks()),
-        volumes=tuple(engine.volumes()),
-        live=known.live if known else None,
-        pull=wishes.pull,
-        rebuild=wishes.rebuild,
-        skips=wishes.skips,
-        placements={p.service: p for p in design.placing.placements},
-    )
+    with ThreadPoolExecutor(3, "look") as beside:
+        facts, networks = beside.submit(engine.facts), beside.submit(engine.networks)
+        volumes = beside.submit(engine.volumes)
+        images = local_images(outside, project.model)
+        design = design_release(work, project, binds, {n: hints(f) for n, f in images.items()})
+        known = outside.store.apps.find(work.app)
+        return Scene(
+            outside=outside,
+            app=work.app,
+            deployment=work.deployment,
+            project=project,
+            design=design,
+            binds=binds,
+            images=images,
+            facts=facts.result(),
+            networks=tuple(networks.result()),
+            volumes=tuple(volumes.result()),
+            live=known.live if known else None,
+            pull=wishes.pull,
+            rebuild=wishes.rebuild,
+            skips=wishes.skips,
+            placements={p.service: p for p in design.placing.placements},
+        )
