@@ -77,6 +77,8 @@ def _wanted(options: UpOptions) -> Settings:
         admin_listen=found.admin_listen if options.admin_listen is None else options.admin_listen,
         admin_allow=_networks(options.admin_allow) if options.admin_allow else found.admin_allow,
         tls_key=found.tls_key if options.tls_key is None else _absolute(options.tls_key),
+        deploys=options.deploys or found.deploys,
+        builds=options.builds or found.builds,
     )
     for option, address in (("--listen", wanted.listen), ("--admin-listen", wanted.admin_listen)):
         if address:

@@ -106,6 +106,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
     from windlass.adapters.probe import NetworkProber
     from windlass.adapters.trees import FolderTrees
     from windlass.adapters.visitor import EdgeVisitor
+    from windlass.domain.queueing import Limits
     from windlass.ports.outside import Outside
 
     engine = build_engine(known)
@@ -125,6 +126,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         caller=HttpCaller(),
         pool=known.pool,
         http_port=known.http_port,
+        limits=Limits(known.deploys, known.builds),
     )
 
 
@@ -240,19 +242,23 @@ class ControlPlane:
             "url": known.url,
             "admin_url": known.admin_url,
             "edge": self._edge,
+            "deploys": known.deploys,
+            "builds": known.builds,
         }
 
 
 def _build_worker(outside: Outside) -> Worker:
     from windlass.adapters.owner import owner_name
-    from windlass.usecases.jobs import break_off, run_job
-    from windlass.worker import Worker
+    from windlass.usecases.jobs import at_once, break_off, run_job
+    from windlass.worker import Worker, WorkerOptions
 
+    limits = at_once(outside.limits)
     return Worker(
         outside.store.jobs,
         outside.clock,
         owner_name(),
         lambda job, control: run_job(outside, job, control),
+        WorkerOptions(sum(limits.values()) + 1, limits),
         on_error=lambda job, error: break_off(outside, job, error),
     )
 

@@ -27,6 +27,8 @@ class Settings:
     tls_key: str = ""
     admin_listen: str = ""  # where API and pages are served then; `listen` carries webhooks and health alone
     admin_allow: str = ""  # networks that reach it, with commas; "" for all
+    deploys: int = 4  # at once on this server
+    builds: int = 2  # of them, those that build images
 
     @property
     def socket(self) -> Path:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from windlass.domain.records import Job
 from windlass.ports.machine import Clock
-from windlass.ports.store import Jobs, LeaseLost
+from windlass.ports.store import NO_LIMITS, Jobs, LeaseLost
 from windlass.usecases.control import CancelRequested, Control
 
 Run = Callable[[Job, Control], str]
@@ -24,9 +24,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """`idle_s`: the longest sleep of an idle thread; it is woken when a job is queued. `retry_s`: after an error."""
+    """`idle_s`: the longest sleep of an idle thread; it is woken when a job is queued. `retry_s`: after an error.
+
+    `limits`: kind of job -> how many of it may run at once, those of other processes counted too.
+    """
 
     threads: int = 4
+    limits: Mapping[str, int] = NO_LIMITS
     lease_s: float = 15.0
     idle_s: float = 30.0
     retry_s: float = 1.0
@@ -142,7 +146,7 @@ class Worker:
             # After a sleep of the machine or a jump of its clock our own leases look over, and are not.
             self._prolong([claim for claim in self._claims.values() if claim.lease_until <= now])
             owner = f"{self._owner}:{next(self._numbers)}"
-            job = self._jobs.claim(owner, now, self._options.lease_s)
+            job = self._jobs.claim(owner, now, self._options.lease_s, self._options.limits)
             if job is None:
                 return None
             claim = _Claim(job, owner, job.lease_until, JobControl(job.id, cancel=job.cancel))
@@ -151,7 +155,7 @@ class Worker:
         return claim
 
     def _pause_s(self) -> float:
-        due = self._jobs.next_due()
+        due = self._jobs.next_due(self._options.limits)
         if due is None:
             return self._options.idle_s
         return min(self._options.idle_s, max(0.05, due - self._clock.now()))

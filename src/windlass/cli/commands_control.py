@@ -15,6 +15,7 @@ _HOME = click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of this windlass (default: WINDLASS_HOME)."
 )
 _PORT = click.IntRange(1, 65535)
+_AT_ONCE = click.IntRange(1, 64)
 
 
 @click.command("up")
@@ -27,6 +28,8 @@ _PORT = click.IntRange(1, 65535)
 @click.option("--tls-cert", metavar="FILE", help="The API's certificate; off this machine it is served with one only.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @click.option("--pool", metavar="CIDR", help="Addresses that the apps' networks are made of.")
+@click.option("--deploys", type=_AT_ONCE, metavar="N", help="Deployments at once on this server (4).")
+@click.option("--builds", type=_AT_ONCE, metavar="N", help="Of them, those that build images (2).")
 @click.option("--systemd", is_flag=True, help="Let systemd start it, now and after a reboot.")
 @json_option
 @click.pass_obj

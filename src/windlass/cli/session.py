@@ -32,6 +32,8 @@ class UpOptions:
     tls_key: str | None = None
     admin_listen: str | None = None
     admin_allow: tuple[str, ...] = ()
+    deploys: int | None = None
+    builds: int | None = None
 
 
 class Launcher(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
+from windlass.domain.queueing import Limits
 from windlass.ports.caller import Caller
 from windlass.ports.edge import Edge, Prober
 from windlass.ports.engine import Engine
@@ -38,6 +39,7 @@ class Outside:
     pool: str  # CIDR from which networks get their subnets
     domain: str = "localhost"
     http_port: int = 80
+    limits: Limits = Limits()
     outpost_memory: OutpostMemory = field(default_factory=OutpostMemory)
     routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
     """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""

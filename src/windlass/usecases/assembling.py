@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from windlass.domain.taskservices import add_tasks, tasks_of, with_images
 from windlass.ports.engine import ImageFacts
 from windlass.usecases.binds import resolve_binds
 from windlass.usecases.building import BuildOrder, build_images, hints
+from windlass.usecases.buildline import build_turn
 from windlass.usecases.designing import Design, design_release
 from windlass.usecases.preparation import Preparation, cancelled, finish_plan
 from windlass.usecases.project import Project
@@ -40,7 +42,7 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
         pull=bool(prep.deployment.options.get("pull")),
         reuse=_reused(prep, project, tasks),
     )
-    with prep.journal.part(record, "images"):
+    with _turn(prep, order, record), prep.journal.part(record, "images"):
         images = build_images(outside, order, lambda line: prep.journal.line("build", line), cancelled(prep))
     known = {n: hints(f) for n, f in images.items() if n in project.model.services}
     design = design_release(prep.work, project, prep.binds, known, complete=True)
@@ -58,6 +60,13 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
         images={n: f.id for n, f in images.items()},
     )  # fmt: skip
     finish_plan(prep, snapshot, again=False)
+
+
+def _turn(prep: Preparation, order: BuildOrder, record: list[StepRecord]) -> AbstractContextManager[None]:
+    """A place in the line of builds; what only pulls needs none."""
+    if not order.builds:
+        return nullcontext()
+    return build_turn(prep.work.outside, prep.deployment.id, cancelled(prep), prep.journal.part(record, "wait"))
 
 
 def _reused(prep: Preparation, project: Project, tasks: tuple[Task, ...]) -> dict[str, str]:

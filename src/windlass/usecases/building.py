@@ -35,16 +35,20 @@ class BuildOrder:
     pull: bool = False
     reuse: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def builds(self) -> list[str]:
+        """The services that are built, and not pulled or taken as they are."""
+        return [n for n, s in self.model.services.items() if s.build is not None and n not in self.reuse]
+
 
 def build_images(
     outside: Outside, order: BuildOrder, on_line: Callable[[str], None], cancelled: Callable[[], bool]
 ) -> dict[str, ImageFacts]:
     """Service -> its image. Raises Failed (build_failed, disk_full), Refused (image_unavailable)."""
-    built = {n: s for n, s in order.model.services.items() if s.build is not None and n not in order.reuse}
     for name in order.model.services:
         tag = image_tag(order.app, name, order.number)
         outside.store.resources.record(Resource("image", tag, name, order.app, order.number, order.deployment))
-    if built:
+    if order.builds:
         _build(outside, order, on_line, cancelled)
     for name, image in order.reuse.items():
         outside.engine.tag(image, image_tag(order.app, name, order.number))

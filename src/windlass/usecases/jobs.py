@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from windlass.domain.errors import NotFound
+from windlass.domain.queueing import COOLING, DEPLOYMENT, Limits
 from windlass.domain.records import Job
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
 from windlass.usecases import polling, statuses
-from windlass.usecases.control import Control
+from windlass.usecases.control import CancelRequested, Control
 from windlass.usecases.cooling import cool_down
 from windlass.usecases.deploy import run_deployment
 from windlass.usecases.patience import wait_for_engine
@@ -15,13 +16,22 @@ from windlass.usecases.slots import Unhurried
 from windlass.usecases.variables import redactor_for
 
 
+def at_once(limits: Limits) -> dict[str, int]:
+    """Kind of job -> how many of it run at once: what is slow to answer never holds up the deployments."""
+    return {DEPLOYMENT: limits.deploys, COOLING: 2, polling.KIND: 1, statuses.KIND: 1}
+
+
 def run_job(outside: Outside, job: Job, control: Control) -> str:
     """Returns the state the job ends in. A job whose engine is away waits for it."""
-    wait_for_engine(outside, control)
     try:
-        if job.kind == "deployment":
+        wait_for_engine(outside, control)
+    except CancelRequested:
+        if job.kind != DEPLOYMENT:  # a deployment is told, and ends itself
+            raise
+    try:
+        if job.kind == DEPLOYMENT:
             run_deployment(outside, str(job.args["deployment"]), control)
-        elif job.kind == "cool":
+        elif job.kind == COOLING:
             cool_down(outside, str(job.args["app"]), int(job.args["release"]), control)
         elif job.kind == polling.KIND:
             polling.poll(outside, job)
@@ -35,7 +45,7 @@ def run_job(outside: Outside, job: Job, control: Control) -> str:
 
 def break_off(outside: Outside, job: Job, error: BaseException) -> None:
     """A mistake of windlass itself: the deployment is taken back and ends, whatever happens on the way."""
-    if job.kind != "deployment":
+    if job.kind != DEPLOYMENT:
         return
     id = str(job.args["deployment"])
     deployment = outside.store.deployments.get(id)
