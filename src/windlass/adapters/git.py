@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,16 +64,26 @@ class GitCli:
 
     def head(self, url: str, branch: str, *, access: Access = ANYBODY) -> str:
         """Raises as `fetch` does."""
-        self._check(url, branch)
+        return self._ask(url, branch, (f"refs/heads/{branch}" if branch else "HEAD",), access)
+
+    def resolve(self, url: str, ref: str, *, access: Access = ANYBODY) -> str:
+        """Raises as `fetch` does."""
+        if _FULL_SHA.fullmatch(ref):
+            return ref
+        named = (f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", ref) if ref else ("HEAD",)
+        return self._ask(url, ref, named, access)
+
+    def _ask(self, url: str, ref: str, wanted: Sequence[str], access: Access) -> str:
+        """The commit of the first of these names that the server has."""
+        self._check(url, ref)
         rules = replace(self._rules, timeout_s=self._rules.ask_timeout_s)
         with tempfile.TemporaryDirectory(prefix="windlass-") as folder, way_to(url, access) as way:
             remote = Remote(url, Path(folder) / "git", rules, never, way)
-            wanted = f"refs/heads/{branch}" if branch else "HEAD"
-            listed = remote.git("ls-remote", "--quiet", "--", remote.bare_url, wanted)
-            found = [line.split("\t") for line in listed.splitlines()]
-            sha = next((words[0] for words in found if words[-1] == wanted), "")
+            listed = remote.git("ls-remote", "--quiet", "--", remote.bare_url, *wanted)
+            found = {name: sha for sha, _, name in (line.partition("\t") for line in listed.splitlines())}
+            sha = next((found[name] for name in wanted if name in found), "")
             if not _FULL_SHA.fullmatch(sha):
-                raise _not_found(remote, branch)
+                raise _not_found(remote, ref)
         return sha
 
     def make_key(self, comment: str) -> DeployKey:

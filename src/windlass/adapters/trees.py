@@ -69,6 +69,12 @@ class FolderTrees:
             whole.update(_digest_of(path, os.fsencode(path.relative_to(root))))
         return whole.hexdigest()
 
+    def digest_file(self, path: Path) -> str:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
     def read(self, path: Path, limit: int = 1 << 20) -> bytes | None:
         if not self._stays_inside(path) or not path.is_file():
             return None

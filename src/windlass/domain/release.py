@@ -230,6 +230,7 @@ def image_tag(app: str, service: str, number: int) -> str:
 
 
 class DeploymentStatus(StrEnum):
+    AWAITING = "awaiting"  # a second person's approval: nothing is begun, and nothing else waits for it
     QUEUED = "queued"
     RUNNING = "running"
     LIVE = "live"
@@ -242,7 +243,17 @@ class DeploymentStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        return self not in (DeploymentStatus.QUEUED, DeploymentStatus.RUNNING)
+        return self is not DeploymentStatus.AWAITING and not self.is_in_line
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether a job of the queue is there for it."""
+        return self in (DeploymentStatus.QUEUED, DeploymentStatus.RUNNING)
+
+    @property
+    def shown(self) -> str:
+        """For people and programs: what waits is queued, and `waiting` tells for whom."""
+        return DeploymentStatus.QUEUED.value if self is DeploymentStatus.AWAITING else self.value
 
 
 STEPS = ("source", "resolve", "check", "build", "base", "release", "start", "switch", "verify", "retire")

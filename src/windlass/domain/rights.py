@@ -25,6 +25,7 @@ class Permission(StrEnum):
     APP_SOURCE = "app.source"
     ENV_WRITE = "env.write"
     ENV_REVEAL = "env.reveal"
+    APP_DEPLOY_UNAPPROVED = "app.deploy.unapproved"
     APP_CONSENT = "app.consent"
     APP_REMOVE = "app.remove"
     PROJECT_MEMBERS = "project.members"
@@ -58,7 +59,14 @@ _GAINED: Mapping[Role, frozenset[Permission]] = {
             Permission.ENV_REVEAL,
         }
     ),
-    Role.OWNER: frozenset({Permission.APP_CONSENT, Permission.APP_REMOVE, Permission.PROJECT_MEMBERS}),
+    Role.OWNER: frozenset(
+        {
+            Permission.APP_DEPLOY_UNAPPROVED,
+            Permission.APP_CONSENT,
+            Permission.APP_REMOVE,
+            Permission.PROJECT_MEMBERS,
+        }
+    ),
 }
 _ROLES = tuple(Role)
 PERMISSIONS_OF: Mapping[Role, frozenset[Permission]] = {

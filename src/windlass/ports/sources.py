@@ -154,6 +154,10 @@ class Git(Protocol):
         """The commit that the branch points to now; raises Refused (git_ref_not_found) when there is none."""
         ...
 
+    def resolve(self, url: str, ref: str, *, access: Access = ANYBODY) -> str:
+        """The commit that a branch, tag or whole commit id ("" = the remote's HEAD) means now; raises the same."""
+        ...
+
     def make_key(self, comment: str) -> DeployKey: ...
     def read_key(self, private: str) -> DeployKey:
         """Raises Refused (deploy_key_invalid)."""
@@ -181,6 +185,10 @@ class Trees(Protocol):
 
     def digest(self, root: Path, globs: Sequence[str] = ()) -> str:
         """Of all files; with `globs` (as in .gitignore) of those that match, and of the patterns themselves."""
+        ...
+
+    def digest_file(self, path: Path) -> str:
+        """Of one file's bytes; "" when there is no such file."""
         ...
 
     def read(self, path: Path, limit: int = 1 << 20) -> bytes | None:

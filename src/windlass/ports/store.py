@@ -13,6 +13,7 @@ from windlass.domain.records import App, Deployment, Event, Job, Lease, Release,
 from windlass.domain.release import DeploymentStatus
 from windlass.domain.sources import Source
 from windlass.ports.answers import Answers
+from windlass.ports.approvals import Approvals
 from windlass.ports.audit import AuditLog
 from windlass.ports.people import Links, LoginAttempts, Projects, Sessions, Tokens, Users
 from windlass.ports.figures import Figures
@@ -314,6 +315,8 @@ class Store(Protocol):
     def links(self) -> Links: ...
     @property
     def attempts(self) -> LoginAttempts: ...
+    @property
+    def approvals(self) -> Approvals: ...
     @property
     def audit(self) -> AuditLog: ...
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from windlass.domain import names
 from windlass.domain.errors import NotAllowed, NotFound, Usage
+from windlass.domain.protection import Protection, protection_of
 from windlass.domain.records import App
 from windlass.domain.rights import DEFAULT_PROJECT, ON_SERVER, Caller, Permission, may, may_somewhere
 from windlass.ports.outside import Outside
@@ -60,19 +61,7 @@ def new_app(outside: Outside, name: str) -> App:
     return App(name=name, created_at=outside.clock.now(), project=project_of(outside, name))
 
 
-def _may_on_app(outside: Outside, caller: Caller, permission: Permission, place: Place) -> bool:
-    name = _app_at(outside, place)
-    if not name:
-        return caller.is_unlimited
-    project = project_of(outside, name)
-    if not may(caller, permission, project, name):
-        return False
-    if permission is not Permission.APP_DEPLOY or not _is_protected(outside, project, name):
-        return True
-    return may(caller, Permission.APP_DEPLOY_PROTECTED, project, name)
-
-
-def _app_at(outside: Outside, place: Place) -> str:
+def app_at(outside: Outside, place: Place) -> str:
     """The app's name in the store; "" when the path names none that can be."""
     try:
         if place.deployment:
@@ -82,6 +71,19 @@ def _app_at(outside: Outside, place: Place) -> str:
         return ""
 
 
-def _is_protected(outside: Outside, project: str, app: str) -> bool:
-    known = outside.store.projects.find(project)
-    return known is not None and names.split_app(names.shown(app))[1] in known.protected
+def _may_on_app(outside: Outside, caller: Caller, permission: Permission, place: Place) -> bool:
+    name = app_at(outside, place)
+    if not name:
+        return caller.is_unlimited
+    project = project_of(outside, name)
+    if not may(caller, permission, project, name):
+        return False
+    if permission is not Permission.APP_DEPLOY or not protection(outside, name).protected:
+        return True
+    return may(caller, Permission.APP_DEPLOY_PROTECTED, project, name)
+
+
+def protection(outside: Outside, app: str) -> Protection:
+    """What counts for an app, also for one that is not there yet; `app` as in the store."""
+    project = outside.store.projects.find(project_of(outside, app))
+    return protection_of(app, outside.store.approvals.protection(app), project)

@@ -7,7 +7,7 @@ from windlass.domain.queueing import COOLING, DEPLOYMENT, Limits
 from windlass.domain.records import Job
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
-from windlass.usecases import polling, statuses
+from windlass.usecases import approvals, polling, statuses
 from windlass.usecases.control import CancelRequested, Control
 from windlass.usecases.cooling import cool_down
 from windlass.usecases.deploy import run_deployment
@@ -37,6 +37,8 @@ def run_job(outside: Outside, job: Job, control: Control) -> str:
             polling.poll(outside, job)
         elif job.kind == statuses.KIND:
             statuses.tell(outside, job)
+        elif job.kind == approvals.KIND:
+            approvals.expire(outside, job)
     except NotFound as error:
         outside.store.events.add(outside.clock.now(), job.lock_key, "", "warning", {"text": error.message})
         return "failed"

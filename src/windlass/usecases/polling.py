@@ -7,10 +7,12 @@ from windlass.domain.errors import WindlassError
 from windlass.domain.records import Job
 from windlass.domain.sources import Source, SourceKind
 from windlass.ports.outside import Outside
+from windlass.usecases.auditing import record
 from windlass.usecases.fetching import access_to
 from windlass.usecases.requests import DeployRequest, request_deploy
 
 KIND = "poll"
+ACTOR = "poll (git)"  # in the audit log; no user has such a name
 LOCK = "windlass:polls"  # one for all: a server that is slow to answer never holds more than one thread of the worker
 
 
@@ -47,6 +49,7 @@ def _look(outside: Outside, source: Source) -> None:
     live = outside.store.releases.get(source.app, known.live) if known.live is not None else None
     if live is not None and live.commit != sha:
         shown = names.shown(source.app)
+        record(outside, ACTOR, "", "app.deploy", app=source.app, data={"branch": source.branch, "commit": sha})
         request_deploy(outside, DeployRequest(shown, "source", trigger="poll", by="poll"))
     outside.store.sources.update(source.app, seen=sha)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from windlass.domain.records import StepRecord
+from windlass.usecases.approvals import check_unchanged
 from windlass.usecases.checking import build_checked, check_project
 from windlass.usecases.preparation import Preparation
 from windlass.usecases.recalling import check_kept, note_live, plan_again, recall_release
@@ -28,5 +29,7 @@ _ROLLBACK: Mapping[str, Step] = {
 
 def prepare_step(prep: Preparation, name: str, record: list[StepRecord]) -> None:
     """Carry out one of source, resolve, check, build; for a rollback they look at what is kept."""
+    if name == "source":
+        check_unchanged(prep.work.outside, prep.deployment)
     steps = _ROLLBACK if prep.deployment.kind == "rollback" else _DEPLOY
     steps[name](prep, record)

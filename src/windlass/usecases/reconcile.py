@@ -62,7 +62,9 @@ class Reconciler:
 
     def _sweep(self) -> None:
         """Uploads that no deployment waits for are what a crash left."""
-        waiting = [str(d.options.get("upload") or "") for d in self.outside.store.deployments.unfinished()]
+        store = self.outside.store
+        unfinished = [*store.deployments.unfinished(), *store.approvals.waiting()]
+        waiting = [str(d.options.get("upload") or "") for d in unfinished]
         self.outside.trees.sweep([Path(w) for w in waiting if w], self.born)
 
     def handle(self, event: EngineEvent, stop: Callable[[], bool]) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 from windlass.domain.errors import Conflict, Detail, Failed, NotFound, OutOfReach, WindlassError
 from windlass.domain.names import shown
 from windlass.domain.plan import WithdrawRoutes
+from windlass.domain.protection import ApprovalState
 from windlass.domain.raising import stop_parts
 from windlass.domain.records import App, Resource
 from windlass.domain.release import DeploymentStatus, Part, Snapshot, Strategy, base_project
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
+from windlass.usecases.approvals import withdraw
 from windlass.usecases.containers import remove_one
 from windlass.usecases.execute import execute
 from windlass.usecases.journal import Journal
@@ -116,6 +118,8 @@ def _asked_for_data(outside: Outside, app: str) -> bool:
 
 def _end_deployments(outside: Outside, app: str) -> None:
     """Cancel what waits and what runs, and wait until it has taken itself back."""
+    for deployment in outside.store.approvals.waiting(app):
+        withdraw(outside, deployment, ApprovalState.WITHDRAWN, "the app is being removed")
     for deployment in outside.store.deployments.unfinished(app):
         job = outside.store.jobs.request_cancel(deployment.id)
         if job is None or job.state != "running":

@@ -11,9 +11,11 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.checks import skip_names
 from windlass.domain.errors import Conflict, NotFound
+from windlass.domain.protection import ApprovalState
 from windlass.domain.records import App, Deployment, Job, Release, ReleaseState
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
+from windlass.usecases import approvals
 from windlass.usecases.admission import new_app
 from windlass.usecases.fetching import source_of
 from windlass.usecases.flags import FLAGS
@@ -25,7 +27,8 @@ class DeployRequest:
     """`source_kind`: upload (a tar at `upload`), git (`url`, `ref`), image (`url`), or source: the app's own.
 
     `values` belong to this release. `own` is told by `completed`. `trigger`: hook or poll, "" for a person's wish.
-    `dirty`: the upload is a Git checkout with changes that are not committed. `by`: who asks.
+    `dirty`: the upload is a Git checkout with changes that are not committed. `by`: who asks, in words; `user`: the
+    one who may not approve it, "" for nobody.
     """
 
     app: str
@@ -49,6 +52,7 @@ class DeployRequest:
     skip_checks: tuple[str, ...] = ()
     own: bool = False
     trigger: str = ""
+    user: str = ""
 
 
 def completed(outside: Outside, request: DeployRequest) -> DeployRequest:
@@ -98,10 +102,7 @@ def request_deploy(outside: Outside, request: DeployRequest) -> Deployment:
             "skip_checks": list(skips),
         },
     )
-    _supersede(outside, app)
-    held = pack_values({**request.values, **_credentials(request)})
-    outside.store.deployments.add(deployment, _job(deployment), held)
-    return deployment
+    return _enter(outside, deployment, request.user, {**request.values, **_credentials(request)})
 
 
 def check_origin(request: DeployRequest) -> None:
@@ -120,8 +121,13 @@ def check_origin(request: DeployRequest) -> None:
             names.git_ref(request.ref)
 
 
-def request_rollback(outside: Outside, app: str, to: int | None, by: str = "") -> Deployment:
-    """Queue a deployment of an older release: `to`, or the one that was live before this one."""
+def request_rollback(
+    outside: Outside, app: str, to: int | None, by: str = "", user: str = "", unapproved: bool = False
+) -> Deployment:
+    """Queue a deployment of an older release: `to`, or the one that was live before this one.
+
+    `unapproved`: an owner's emergency, no second person is asked.
+    """
     name = names.docker_name(names.app_name(app))
     known = outside.store.apps.get(name)
     target = _rollback_target(outside, known, to)
@@ -133,10 +139,21 @@ def request_rollback(outside: Outside, app: str, to: int | None, by: str = "") -
         status=DeploymentStatus.QUEUED,
         created_at=outside.clock.now(),
         release=target.number,
-        options={"to": target.number, "by": by},
+        options={"to": target.number, "by": by, **({"unapproved": True} if unapproved else {})},
     )
-    _supersede(outside, name)
-    outside.store.deployments.add(deployment, _job(deployment))
+    return _enter(outside, deployment, user, {})
+
+
+def _enter(outside: Outside, deployment: Deployment, user: str, values: Mapping[str, str]) -> Deployment:
+    """Into the queue, in the place of what waits; or first before a second person, where the app is protected so."""
+    wait_s = 0.0 if deployment.options.get("unapproved") else approvals.waiting_time(outside, deployment.app)
+    if wait_s:
+        deployment = approvals.freeze(outside, deployment, values)
+    _supersede(outside, deployment.app)
+    held = pack_values(values)
+    if wait_s:
+        return approvals.ask(outside, deployment, held, user, wait_s)
+    outside.store.deployments.add(deployment, _job(deployment), held)
     return deployment
 
 
@@ -144,10 +161,14 @@ def cancel(outside: Outside, app: str) -> Deployment:
     """Ask the unfinished deployment of the app to end; what it did is taken back."""
     name = names.docker_name(names.app_name(app))
     outside.store.apps.get(name)
-    unfinished = outside.store.deployments.unfinished(name)
+    unfinished = [*outside.store.approvals.waiting(name), *outside.store.deployments.unfinished(name)]
     if not unfinished:
         raise Conflict(f"nothing is under way for {app}", code="nothing_to_cancel", hint=f"windlass status {app}")
     deployment = at_work(unfinished)
+    if deployment.status is DeploymentStatus.AWAITING:
+        ended = approvals.withdraw(outside, deployment, ApprovalState.WITHDRAWN)
+        if ended is not None:
+            return ended
     job = outside.store.jobs.request_cancel(deployment.id)
     if job is not None and job.state == "cancelled":
         return _end_waiting(outside, deployment, DeploymentStatus.CANCELLED, "cancelled before it began")
@@ -186,6 +207,7 @@ def _job(deployment: Deployment) -> Job:
 
 
 def _supersede(outside: Outside, app: str) -> None:
+    approvals.supersede(outside, app)
     for waiting in outside.store.deployments.unfinished(app):
         if waiting.status is not DeploymentStatus.QUEUED:
             continue

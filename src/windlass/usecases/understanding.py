@@ -43,7 +43,7 @@ def fetch_source(prep: Preparation, record: list[StepRecord]) -> None:
         app=app.name,
         kind=str(options.get("source_kind") or "upload"),
         url=held_values(outside, deployment.id).get(PRIVATE + "git.url") or str(options.get("url") or ""),
-        ref=str(options.get("ref") or ""),
+        ref=str(options.get("pinned") or options.get("ref") or ""),
         upload=Path(str(options["upload"])) if options.get("upload") else None,
         commit=str(options.get("commit") or ""),
         own=bool(options.get("own")),

@@ -11,6 +11,7 @@ from windlass.domain.records import App, Deployment, Event, Release, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_project, generation_project
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
+from windlass.usecases.approvals import approval_document
 from windlass.usecases.flags import flags_of
 from windlass.usecases.requests import at_work
 from windlass.usecases.routes import default_host, is_only_hostless
@@ -32,7 +33,7 @@ def describe_deployment(outside: Outside, deployment: Deployment) -> dict[str, A
         "previous": deployment.previous,
         "deployment": deployment.id,
         "kind": deployment.kind,
-        "status": deployment.status.value,
+        "status": deployment.status.shown,
         "url": urls[0] if urls else "",
         "urls": urls,
         "seconds": round(ended - deployment.created_at, 3),
@@ -43,6 +44,7 @@ def describe_deployment(outside: Outside, deployment: Deployment) -> dict[str, A
         "error": deployment.error,
         "report": deployment.report or None,
         "position": _position(outside, deployment),
+        "approval": approval_document(outside, deployment),
         "by": str(deployment.options.get("by") or ""),
         "flags": flags_of(deployment.options),
         "dirty": bool(deployment.options.get("dirty")),
@@ -94,7 +96,7 @@ def _route(outside: Outside, host: str, path: str, service: str, port: int) -> d
 def status_document(outside: Outside, app: str) -> dict[str, Any]:
     """What runs of an app, where it is reached, and what is under way."""
     known = outside.store.apps.get(_name(app))
-    unfinished = outside.store.deployments.unfinished(known.name)
+    unfinished = [*outside.store.approvals.waiting(known.name), *outside.store.deployments.unfinished(known.name)]
     document: dict[str, Any] = {
         "app": names.shown(known.name),
         "live": known.live,

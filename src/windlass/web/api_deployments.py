@@ -14,7 +14,7 @@ from windlass.domain.names import compose_path, git_ref, git_url
 from windlass.domain.records import Deployment
 from windlass.domain.rights import Caller, Permission
 from windlass.ports.outside import Outside
-from windlass.usecases import preview, requests, views
+from windlass.usecases import approvals, preview, requests, views
 from windlass.usecases.admission import Place, admit
 from windlass.usecases.auditing import actor_of
 from windlass.web.inputs import App, Document, Who, World
@@ -81,10 +81,13 @@ def list_deployments(app: App, outside: World) -> Document:
 
 
 @router.post("/apps/{app}/rollback", status_code=202)
-@needs(Permission.APP_DEPLOY, "app.rollback", told=("to",))
+@needs(Permission.APP_DEPLOY, "app.rollback", told=("to", "without_approval"))
 def rollback(app: App, outside: World, who: Who, body: RollbackBody) -> Document:
     """Bring an earlier release live again."""
-    return _told(outside, requests.request_rollback(outside, app, body.to, actor_of(who)))
+    if body.without_approval:
+        admit(outside, who, Permission.APP_DEPLOY_UNAPPROVED, Place(app=app))
+    by, user = actor_of(who), who.name
+    return _told(outside, requests.request_rollback(outside, app, body.to, by, user, body.without_approval))
 
 
 @router.post("/apps/{app}/cancel", status_code=202)
@@ -95,6 +98,20 @@ def cancel(app: App, outside: World) -> Document:
 
 
 @router.get("/deployments/{id}")
+@router.post("/deployments/{id}/approve", status_code=202)
+@needs(Permission.APP_DEPLOY_PROTECTED, "deployment.approve", told=("note",))
+def approve(id: str, outside: World, who: Who, body: DecisionBody) -> Document:
+    """Let a deployment begin that waits for a second person; not for the one who asked for it."""
+    return _told(outside, approvals.approve(outside, who, id, body.note))
+
+
+@router.post("/deployments/{id}/reject", status_code=202)
+@needs(Permission.APP_DEPLOY_PROTECTED, "deployment.reject", told=("note",))
+def reject(id: str, outside: World, who: Who, body: DecisionBody) -> Document:
+    """End a deployment that waits for a second person."""
+    return _told(outside, approvals.reject(outside, who, id, body.note))
+
+
 @needs(Permission.APP_READ)
 def deployment(id: str, outside: World) -> Document:
     """A deployment: status, steps, error."""
@@ -154,6 +171,7 @@ def _wanted(outside: Outside, app: str, incoming: Incoming, who: Caller) -> requ
         no_backup=body.no_backup,
         by=actor_of(who),
         skip_checks=skip_names(body.skip_checks),
+        user=who.name,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from windlass.domain.people import project_name, user_name
+from windlass.domain.protection import Protection
 from windlass.domain.rights import Permission
 from windlass.usecases import accounts, logins, projects
 from windlass.web.guard import asker_of
@@ -20,6 +21,7 @@ from windlass.wire.people import (
     PasswordBody,
     ProjectBody,
     ProtectBody,
+    ProtectionBody,
     RoleBody,
     UserBody,
 )
@@ -124,10 +126,25 @@ def remove_project(project: ProjectName, outside: World) -> Document:
 
 
 @router.put("/projects/{project}/protected")
-@needs(Permission.PROJECT_MEMBERS, "project.protect", told=("environments",))
+@needs(Permission.PROJECT_MEMBERS, "project.protect", told=("environments", "approval_s"))
 def protect(project: ProjectName, outside: World, body: ProtectBody) -> Document:
-    """Name the environments to which only maintainers deploy."""
-    return projects.protect(outside, project, body.environments)
+    """Name the environments to which only maintainers deploy, with or without a second person's approval."""
+    return projects.protect(outside, project, body.environments, body.approval_s)
+
+
+@router.get("/apps/{app}/protection")
+@needs(Permission.APP_READ)
+def protection(app: App, outside: World) -> Document:
+    """Whether only maintainers deploy to the app, whether a second person approves, and what waits for that."""
+    return projects.protection_document(outside, app)
+
+
+@router.put("/apps/{app}/protection")
+@needs(Permission.PROJECT_MEMBERS, "app.protect", told=("protected", "approval_s"))
+def protect_app(app: App, outside: World, body: ProtectionBody) -> Document:
+    """Protect one app, or no longer; its project may protect its environment all the same."""
+    wish = Protection(True, body.approval_s) if body.protected else None
+    return projects.protect_app(outside, app, wish)
 
 
 @router.put("/apps/{app}/project")

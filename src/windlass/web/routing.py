@@ -16,9 +16,9 @@ from starlette.types import Scope
 
 from windlass.domain.credentials import csrf_of
 from windlass.domain.errors import NotAllowed, WindlassError
-from windlass.domain.rights import Caller, Permission
+from windlass.domain.rights import IN_PROJECTS, Caller, Permission
 from windlass.ports.outside import Outside
-from windlass.usecases.admission import Place, admit
+from windlass.usecases.admission import Place, admit, app_at
 from windlass.usecases.auditing import actor_of, audited_app, record, told
 from windlass.usecases.logins import Unauthenticated
 from windlass.web.accesslog import note
@@ -119,7 +119,7 @@ def _admit(request: Request, caller: Caller, wanted: list[Permission], need: Nee
             admit(outside, caller, permission, place)
     except NotAllowed:
         if request.method not in SAFE_METHODS:
-            asker, app = asker_of(request.scope), audited_app(place.app)
+            asker, app = asker_of(request.scope), _app_concerned(outside, request, need)
             record(outside, actor_of(caller), asker.source, need.does, app=app, data={"failed": "not_allowed"})
         raise
 
@@ -129,7 +129,7 @@ async def _written_down(request: Request, caller: Caller, need: Need, handle: Ha
     outside: Outside = request.app.state.outside
     asker = asker_of(request.scope)
     who = (actor_of(caller), asker.source, need.does)
-    app = audited_app(str(request.path_params.get("app", "")))
+    app = await run_in_threadpool(_app_concerned, outside, request, need)
     data = {**_path_words(request), **told(await _body(request, need), need.told)}
     number = await run_in_threadpool(record, outside, *who, app=app, data=data)
     try:
@@ -138,6 +138,13 @@ async def _written_down(request: Request, caller: Caller, need: Need, handle: Ha
         failed = {"failed": error.code if isinstance(error, WindlassError) else type(error).__name__, "entry": number}
         await run_in_threadpool(record, outside, *who, app=app, data=failed)
         raise
+
+
+def _app_concerned(outside: Outside, request: Request, need: Need) -> str:
+    """The one that the path names, itself or by a deployment of it."""
+    named, id = (str(request.path_params.get(name, "")) for name in ("app", "id"))
+    is_deployment = bool(id and not named and need.permission in IN_PROJECTS)
+    return app_at(outside, Place(deployment=id)) if is_deployment else audited_app(named)
 
 
 def _path_words(request: Request) -> dict[str, str]:

@@ -78,9 +78,13 @@ class HookBody(Body):
 
 @dataclass(frozen=True)
 class RollbackBody(Body):
-    """`to`: number of the release; left out: the one that was live before."""
+    """`to`: number of the release; left out: the one that was live before.
+
+    `without_approval`: do not wait for a second person, which is an owner's right in an emergency.
+    """
 
     to: int | None = None
+    without_approval: bool = False
 
 
 @dataclass(frozen=True)

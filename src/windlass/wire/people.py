@@ -46,9 +46,26 @@ class ProjectBody(Body):
 
 @dataclass(frozen=True)
 class ProtectBody(Body):
-    """`environments`: those to which only maintainers deploy."""
+    """`environments`: those to which only maintainers deploy. `approval_s`: how long a deployment to them waits for a
+    second person's approval, 0 when none is asked."""
 
     environments: list[str] = field(default_factory=list)
+    approval_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ProtectionBody(Body):
+    """Of one app. `approval_s`: how long a deployment waits for a second person's approval, 0 when none is asked."""
+
+    protected: bool = True
+    approval_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class DecisionBody(Body):
+    """`note`: why, for the record."""
+
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select, update
 
 from windlass.adapters.store.apps import no_such_app
 from windlass.adapters.store.bell import Bell
@@ -20,7 +20,7 @@ from windlass.domain.errors import NotFound
 from windlass.domain.records import Deployment, Job, StepRecord
 from windlass.domain.release import DeploymentStatus
 
-_UNFINISHED = [status.value for status in DeploymentStatus if not status.is_final]
+_UNFINISHED = [status.value for status in DeploymentStatus if status.is_in_line]
 
 
 class SqlDeployments:
@@ -32,15 +32,19 @@ class SqlDeployments:
     def add(self, deployment: Deployment, job: Job, held: bytes = b"") -> None:
         """Raises NotFound when there is no such app."""
         with self._database.write() as connection:
-            if connection.execute(select(apps.c.name).where(apps.c.name == deployment.app)).scalar() is None:
-                raise no_such_app(deployment.app)
-            connection.execute(insert(deployments).values(to_row(deployment, without=("steps",))))
-            for step in deployment.steps:
-                _save_step(connection, deployment.id, step)
-            if held:
-                self._hold(connection, deployment.id, held)
+            self.put(connection, deployment, held)
             connection.execute(insert(jobs).values(to_row(job)))
         self._work.ring()
+
+    def put(self, connection: Connection, deployment: Deployment, held: bytes) -> None:
+        """As part of somebody's transaction. Raises NotFound when there is no such app."""
+        if connection.execute(select(apps.c.name).where(apps.c.name == deployment.app)).scalar() is None:
+            raise no_such_app(deployment.app)
+        connection.execute(insert(deployments).values(to_row(deployment, without=("steps",))))
+        for step in deployment.steps:
+            _save_step(connection, deployment.id, step)
+        if held:
+            self._hold(connection, deployment.id, held)
 
     def held(self, id: str) -> bytes:
         with self._database.read() as connection:
@@ -75,11 +79,11 @@ class SqlDeployments:
 
     def unfinished(self, app: str | None = None) -> list[Deployment]:
         """Oldest first; of every app when none is named."""
-        query = select(deployments).where(deployments.c.status.in_(_UNFINISHED))
+        condition: ColumnElement[bool] = deployments.c.status.in_(_UNFINISHED)
         if app is not None:
-            query = query.where(deployments.c.app == app)
+            condition = and_(condition, deployments.c.app == app)
         with self._database.read() as connection:
-            return _load(connection, query.order_by(deployments.c.created_at, deployments.c.id))
+            return load_deployments(connection, condition)
 
     def update(self, id: str, **changes: Any) -> Deployment:
         """Anything but its steps, which have `save_step`."""
@@ -89,11 +93,7 @@ class SqlDeployments:
     def finish(self, id: str, status: DeploymentStatus, at: float, error: Mapping[str, Any] | None) -> Deployment:
         """With what it held. The first end counts: one that has ended already is given back as it is."""
         with self._database.write() as connection:
-            before = _get(connection, id)
-            if before.status.is_final:
-                return before
-            connection.execute(delete(secrets).where(secrets.c.deployment == id))
-            return _change(connection, before, {"status": status, "ended_at": at, "error": error})
+            return end_deployment(connection, id, {"status": status, "ended_at": at, "error": error})
 
     def step(self, id: str, name: str) -> StepRecord | None:
         with self._database.read() as connection:
@@ -109,6 +109,21 @@ class SqlDeployments:
     def _hold(self, connection: Connection, id: str, held: bytes) -> None:
         connection.execute(delete(secrets).where(secrets.c.deployment == id))
         connection.execute(insert(secrets).values(deployment=id, sealed=self._vault.seal(held, held_label(id))))
+
+
+def end_deployment(connection: Connection, id: str, end: Mapping[str, Any]) -> Deployment:
+    """As part of somebody's transaction; one that has ended already is given back as it is."""
+    before = _get(connection, id)
+    if before.status.is_final:
+        return before
+    connection.execute(delete(secrets).where(secrets.c.deployment == id))
+    return _change(connection, before, end)
+
+
+def load_deployments(connection: Connection, condition: Any) -> list[Deployment]:
+    """Those for which it is true, oldest first."""
+    query = select(deployments).where(condition)
+    return _load(connection, query.order_by(deployments.c.created_at, deployments.c.id))
 
 
 def _check_there(connection: Connection, id: str) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from windlass.adapters.audithead import HeadFile
 from windlass.adapters.store.answers import SqlAnswers
+from windlass.adapters.store.approvals import SqlApprovals
 from windlass.adapters.store.apps import SqlApps
 from windlass.adapters.store.audit import SqlAudit
 from windlass.adapters.store.bell import Bell
@@ -39,6 +40,7 @@ class SqlStore:
         self.figures = SqlFigures(database)
         self.releases = SqlReleases(database, vault)
         self.deployments = SqlDeployments(database, vault, work)
+        self.approvals = SqlApprovals(database, work, self.deployments)
         self.jobs = SqlJobs(database, work)
         self.events = SqlEvents(database)
         self.variables = SqlVariables(database, vault)
