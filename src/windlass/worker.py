@@ -11,7 +11,7 @@ import structlog
 
 from windlass.domain.records import Job
 from windlass.ports.machine import Clock
-from windlass.ports.store import NO_LIMITS, Jobs, LeaseLost
+from windlass.ports.store import Jobs, LeaseLost
 from windlass.usecases.control import CancelRequested, Control
 
 Run = Callable[[Job, Control], str]
@@ -30,7 +30,7 @@ class WorkerOptions:
     """
 
     threads: int = 4
-    limits: Mapping[str, int] = NO_LIMITS
+    limits: Mapping[str, int] = field(default_factory=dict)
     lease_s: float = 15.0
     idle_s: float = 30.0
     retry_s: float = 1.0
