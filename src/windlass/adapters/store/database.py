@@ -9,14 +9,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError, TimeoutError
 
 from windlass.adapters.store.bell import Bell
 from windlass.adapters.store.postgres import CHANNEL, PATIENT_CONNECTION, Ear, set_limits
+from windlass.adapters.store.revisions import bring_up_to_date, revision_of
 from windlass.adapters.store.rows import to_json
-from windlass.adapters.store.sourcetables import sources
 from windlass.domain.errors import OutOfReach, Refused, Usage
 
 REVISION = "0007"
@@ -70,7 +70,7 @@ class Database:
             return False
         try:
             with self.read() as connection:
-                return _revision(connection) is not None
+                return revision_of(connection) is not None
         except OutOfReach:
             return False
 
@@ -106,11 +106,16 @@ def open_database(url: str) -> Database:
     """
     database = Database(_engine(_parse(url)))
     try:
-        _bring_up_to_date(database)
+        bring_up_to_date(database, REVISION)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def reach_database(url: str) -> Database:
+    """As it is: nothing is created in it, and nothing migrated. An SQLite file that is not there is made, empty."""
+    return Database(_engine(_parse(url)))
 
 
 def _parse(url: str) -> URL:
@@ -177,37 +182,6 @@ def _create_file(file: Path) -> None:
             code="database_unavailable",
             hint=f"check that {file.parent} exists and belongs to the user that runs windlass",
         ) from error
-
-
-def _bring_up_to_date(database: Database) -> None:
-    with database.read() as connection:
-        found = _revision(connection)
-    if found == REVISION:
-        return
-    with database.write() as connection:
-        found = _revision(connection)  # another process may have been faster
-        if found is None:
-            sources.metadata.create_all(connection)
-            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-            connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
-        elif found > REVISION:
-            raise Refused(
-                f"the database is of a newer windlass (revision {found}, known here: {REVISION}); nothing was changed",
-                code="database_newer",
-                hint="start the newer windlass again, or put back the database from before its upgrade",
-            )
-        elif found < REVISION:
-            # Alembic costs 11 MB and a third of a second, and is needed once per upgrade.
-            from windlass.adapters.store.migrate import upgrade
-
-            upgrade(connection, REVISION)
-
-
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if found is None else str(found)
 
 
 def _sqlite_file(url: URL) -> Path | None:
