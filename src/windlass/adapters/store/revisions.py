@@ -72,7 +72,7 @@ def kept_copy(file: Path) -> Path:
 
 
 def keep_copy(file: Path) -> None:
-    """In place of an older one, whole or not at all, for its owner alone. Raises OutOfReach: nothing is migrated then."""
+    """In place of an older one, whole or not at all, for its owner alone. Raises OutOfReach: migrate nothing then."""
     copy = kept_copy(file)
     fresh = copy.with_name(copy.name + ".new")
     try:
