@@ -24,6 +24,7 @@ from windlass.web.stream import deployment_messages, respond
 from windlass.web.uploads import Incoming, receive
 from windlass.wire.answers import PLAN
 from windlass.wire.bodies import DeployBody, RollbackBody
+from windlass.wire.people import DecisionBody
 
 router = guarded_router("deployments")
 
@@ -97,7 +98,6 @@ def cancel(app: App, outside: World) -> Document:
     return _told(outside, requests.cancel(outside, app))
 
 
-@router.get("/deployments/{id}")
 @router.post("/deployments/{id}/approve", status_code=202)
 @needs(Permission.APP_DEPLOY_PROTECTED, "deployment.approve", told=("note",))
 def approve(id: str, outside: World, who: Who, body: DecisionBody) -> Document:
@@ -112,6 +112,7 @@ def reject(id: str, outside: World, who: Who, body: DecisionBody) -> Document:
     return _told(outside, approvals.reject(outside, who, id, body.note))
 
 
+@router.get("/deployments/{id}")
 @needs(Permission.APP_READ)
 def deployment(id: str, outside: World) -> Document:
     """A deployment: status, steps, error."""
@@ -170,8 +171,8 @@ def _wanted(outside: Outside, app: str, incoming: Incoming, who: Caller) -> requ
         skip_build=body.skip_build,
         no_backup=body.no_backup,
         by=actor_of(who),
-        skip_checks=skip_names(body.skip_checks),
         user=who.name,
+        skip_checks=skip_names(body.skip_checks),
     )
 
 
