@@ -11,6 +11,7 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.errors import Refused
 from windlass.domain.hooksigns import Signed, verify
+from windlass.domain.pullrequests import Change, PullRequest, is_request, read_request
 from windlass.domain.sources import asks_to_skip
 
 LARGEST_BODY = 5 << 20  # bytes
@@ -34,7 +35,8 @@ class Word(StrEnum):
 class Verdict:
     """`reason`: why it is refused or ignored. `marks`: by any of them this very delivery is known again.
 
-    Of the body only `branch` counts, and `message`, which can keep a push from being deployed.
+    Of the body only `branch` counts, and `message`, which can keep a push from being deployed; or `request`, which says
+    which pull or merge request is meant.
     """
 
     word: Word
@@ -43,6 +45,7 @@ class Verdict:
     branch: str = ""
     message: str = ""
     marks: tuple[str, ...] = ()
+    request: PullRequest | None = None
 
 
 def judge(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> Verdict:
@@ -70,8 +73,8 @@ def _read(signed: Signed, document: dict[str, Any]) -> Verdict:
     event = signed.event.lower()
     if event in _PINGS:
         return Verdict(Word.PING, signed.provider, marks=signed.marks)
-    if event in _PULL_REQUESTS:
-        return Verdict(Word.PULL_REQUEST, signed.provider, "previews are not made", marks=signed.marks)
+    if is_request(event):
+        return _request(signed, event, document)
     if event not in _PUSHES:
         return Verdict(Word.IGNORED, signed.provider, f"{signed.event[:60]!r} is no push", marks=signed.marks)
     return _push(signed, document)
@@ -79,17 +82,13 @@ def _read(signed: Signed, document: dict[str, Any]) -> Verdict:
 
 _PINGS = frozenset({"ping", "diagnostics:ping"})
 _PUSHES = frozenset({"push", "push hook", "repo:push", "repo:refs_changed"})
-_PULL_REQUESTS = frozenset(
-    {
-        "pull_request",
-        "merge request hook",
-        "merge_request",
-        "pullrequest:created",
-        "pullrequest:updated",
-        "pr:opened",
-        "pr:from_ref_updated",
-    }
-)
+
+
+def _request(signed: Signed, event: str, document: dict[str, Any]) -> Verdict:
+    found = read_request(event, signed.provider, document)
+    why = found.wrong or ("it changes nothing of the request's files" if found.change is Change.OTHER else "")
+    word = Word.IGNORED if why else Word.PULL_REQUEST
+    return Verdict(word, signed.provider, why, marks=signed.marks, request=found)
 
 
 def _push(signed: Signed, document: dict[str, Any]) -> Verdict:

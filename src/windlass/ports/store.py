@@ -16,6 +16,7 @@ from windlass.ports.answers import Answers
 from windlass.ports.approvals import Approvals
 from windlass.ports.audit import AuditLog
 from windlass.ports.people import Links, LoginAttempts, Projects, Sessions, Tokens, Users
+from windlass.ports.previews import Previews
 from windlass.ports.figures import Figures
 
 
@@ -321,6 +322,8 @@ class Store(Protocol):
     def audit(self) -> AuditLog: ...
     @property
     def answers(self) -> Answers: ...
+    @property
+    def previews(self) -> Previews: ...
     def ready(self) -> bool: ...
     @property
     def figures(self) -> Figures: ...

@@ -12,8 +12,10 @@ from windlass.domain.errors import Conflict, Refused
 from windlass.domain.hooks import KEPT_S, Verdict, Word, judge
 from windlass.domain.hooksigns import make_secret
 from windlass.domain.names import shown
+from windlass.domain.previews import is_preview
 from windlass.domain.sources import HOOK, Source, SourceKind
 from windlass.ports.outside import Outside
+from windlass.usecases import previews
 from windlass.usecases.auditing import record
 from windlass.usecases.requests import DeployRequest, request_deploy
 
@@ -49,7 +51,9 @@ def show_hook(outside: Outside, app: str, base: str, *, reveal: bool, renew: boo
 
 
 def receive_hook(outside: Outside, delivery: Delivery) -> dict[str, Any]:
-    """{"result": pong, ignored or queued, "reason", "deployments": [{"app", "deployment"}]}.
+    """{"result", "reason", "deployments": [{"app", "deployment"}]}.
+
+    `result`: pong, ignored, queued; of a request's preview also closed, or waiting for consent.
 
     Raises HookRefused for a delivery that is not proved, in the same words whether or not there is such an app;
     Conflict hook_replayed for one that was received before.
@@ -72,6 +76,8 @@ def receive_hook(outside: Outside, delivery: Delivery) -> dict[str, Any]:
 def _carry_out(outside: Outside, delivery: Delivery, verdict: Verdict, app: str) -> dict[str, Any]:
     if verdict.word is Word.PING:
         return _answer("pong")
+    if verdict.word is Word.PULL_REQUEST and verdict.request is not None:
+        return _follow_request(outside, delivery, verdict, app)
     if verdict.word is not Word.PUSH:
         return _answer("ignored", verdict.reason)
     meant = targets(outside.store.sources.all(), app, verdict.branch)
@@ -83,9 +89,23 @@ def _carry_out(outside: Outside, delivery: Delivery, verdict: Verdict, app: str)
     return _answer("queued", deployments=[{"app": shown(d.app), "deployment": d.id} for d in queued])
 
 
+def _follow_request(outside: Outside, delivery: Delivery, verdict: Verdict, app: str) -> dict[str, Any]:
+    """Written down when it comes to anything."""
+    request = verdict.request
+    if request is None or "--" in app:
+        return _answer("ignored", "previews are made by the webhook of the app itself")
+    followed = previews.follow(outside, app, request, f"hook:{verdict.provider}")
+    if followed.result != "ignored":
+        said = {"request": request.number, "change": request.change.value, "fork": request.fork}
+        _write_down(outside, delivery, verdict, {**said, "result": followed.result})
+    made = [followed.deployment] if followed.deployment is not None else []
+    deployments = [{"app": shown(d.app), "deployment": d.id} for d in made]
+    return _answer(followed.result, followed.reason, deployments)
+
+
 def targets(sources: Sequence[Source], app: str, branch: str) -> list[Source]:
     """Whom a push to the branch concerns: the app, and at production's hook its other environments too."""
-    own = [s for s in sources if s.app == app or s.app.startswith(app + "--")]
+    own = [s for s in sources if (s.app == app or s.app.startswith(app + "--")) and not is_preview(s.app)]
     return [s for s in own if s.kind is SourceKind.GIT and s.branch == branch]
 
 
@@ -97,4 +117,5 @@ def _write_down(outside: Outside, delivery: Delivery, verdict: Verdict, data: Ma
     app = names.docker_name(names.app_name(delivery.app))
     if outside.store.apps.find(app) is not None:
         who = f"hook ({verdict.provider or 'unknown'})"
-        record(outside, who, delivery.source, "hook.push", app=app, data=data)
+        what = "hook.request" if verdict.request is not None else "hook.push"
+        record(outside, who, delivery.source, what, app=app, data=data)

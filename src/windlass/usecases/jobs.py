@@ -7,7 +7,7 @@ from windlass.domain.queueing import COOLING, DEPLOYMENT, Limits
 from windlass.domain.records import Job
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
-from windlass.usecases import approvals, polling, statuses
+from windlass.usecases import approvals, polling, previews, statuses
 from windlass.usecases.control import CancelRequested, Control
 from windlass.usecases.cooling import cool_down
 from windlass.usecases.deploy import run_deployment
@@ -18,7 +18,7 @@ from windlass.usecases.variables import redactor_for
 
 def at_once(limits: Limits) -> dict[str, int]:
     """Kind of job -> how many of it run at once: what is slow to answer never holds up the deployments."""
-    return {DEPLOYMENT: limits.deploys, COOLING: 2, polling.KIND: 1, statuses.KIND: 1}
+    return {DEPLOYMENT: limits.deploys, COOLING: 2, polling.KIND: 1, statuses.KIND: 1, previews.KIND: 2}
 
 
 def run_job(outside: Outside, job: Job, control: Control) -> str:
@@ -39,6 +39,8 @@ def run_job(outside: Outside, job: Job, control: Control) -> str:
             statuses.tell(outside, job)
         elif job.kind == approvals.KIND:
             approvals.expire(outside, job)
+        elif job.kind == previews.KIND:
+            previews.end(outside, job)
     except NotFound as error:
         outside.store.events.add(outside.clock.now(), job.lock_key, "", "warning", {"text": error.message})
         return "failed"

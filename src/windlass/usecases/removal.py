@@ -22,6 +22,7 @@ from windlass.usecases.containers import remove_one
 from windlass.usecases.execute import execute
 from windlass.usecases.journal import Journal
 from windlass.usecases.liveapp import docker_name
+from windlass.usecases.previewends import end_all
 from windlass.usecases.routes import edge_app, is_only_hostless
 from windlass.usecases.slots import Unhurried, hold_slot
 from windlass.usecases.undertaking import Undertaking, is_owned, load_kept
@@ -67,6 +68,7 @@ def remove(outside: Outside, app: str, data: bool) -> dict[str, Any]:
         return _remove_leftovers(outside, name, data)
     outside.store.apps.update(name, removing=True)
     outside.store.events.add(outside.clock.now(), name, "", "removal", {"data": data})
+    end_all(outside, name)
     try:
         _end_deployments(outside, name)
         return _carry_out(outside, name, data)

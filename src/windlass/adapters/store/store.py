@@ -20,6 +20,7 @@ from windlass.adapters.store.jobs import SqlJobs
 from windlass.adapters.store.figures import SqlFigures
 from windlass.adapters.store.keys import SqlKeys
 from windlass.adapters.store.logins import SqlLinks, SqlLoginAttempts, SqlSessions, SqlTokens
+from windlass.adapters.store.previews import SqlPreviews
 from windlass.adapters.store.projects import SqlProjects
 from windlass.adapters.store.releases import SqlReleases
 from windlass.adapters.store.resources import SqlResources
@@ -56,6 +57,7 @@ class SqlStore:
         self.attempts = SqlLoginAttempts(database)
         self.audit = SqlAudit(database, vault, HeadFile(audit_head))
         self.answers = SqlAnswers(database, vault)
+        self.previews = SqlPreviews(database)
 
     def ready(self) -> bool:
         return self._database.is_there()
