@@ -8,10 +8,12 @@ from tests.domain.samples import model_of
 from windlass.domain.imagehints import ImageHints
 from windlass.domain.placement import place
 from windlass.domain.release import Route
+from windlass.domain.routeoptions import RouteOptions
 from windlass.domain.routing import Routing, by_precedence, default_routes, routes_from_manifest, taken_hosts
 
 BUILD = {"build": {"context": "/p"}}
 DB = {"image": "postgres:16"}
+WHOLE_PREFIX = RouteOptions(match="prefix")
 
 
 def defaults(services: dict[str, Any], hints: dict[str, ImageHints] | None = None) -> Routing:
@@ -37,7 +39,7 @@ DEFAULTS: list[tuple[str, dict[str, Any], list[Route]]] = [
                                       "outer": {**BUILD, "ports": ["8080"], "depends_on": ["backend"]}},
      [Route("", "outer", 8080)]),
     ("proxy labels without a host", {"a": {**BUILD, "ports": ["80"], "labels": {
-        "traefik.http.routers.a.rule": "PathPrefix(`/a`)"}}, "b": BUILD}, [Route("", "a", 80, "/a")]),
+        "traefik.http.routers.a.rule": "PathPrefix(`/a`)"}}, "b": BUILD}, [Route("", "a", 80, "/a", options=WHOLE_PREFIX)]),
     ("no HTTP at all", {"worker": BUILD, "db": DB}, []),
     ("proxy labels", {"web": {**BUILD, "labels": {
         "traefik.http.routers.w.rule": "Host(`a.example`) || Host(`b.example`)",
@@ -45,7 +47,7 @@ DEFAULTS: list[tuple[str, dict[str, Any], list[Route]]] = [
      [Route("a.example", "web", 99), Route("b.example", "web", 99)]),
     ("proxy labels with a path", {"api": {**BUILD, "ports": ["80"], "labels": {
         "traefik.http.routers.a.rule": "Host(`a.example`) && PathPrefix(`/api`)"}}},
-     [Route("a.example", "api", 80, "/api")]),
+     [Route("a.example", "api", 80, "/api", options=WHOLE_PREFIX)]),
     ("the proxy's own page is no route", {"proxy": {"image": "traefik:3", "ports": ["80"], "labels": {
         "traefik.http.routers.d.rule": "Host(`d.example`)", "traefik.http.routers.d.service": "api@internal"}}},
      [Route("", "proxy", 80)]),

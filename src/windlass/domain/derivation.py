@@ -42,7 +42,9 @@ class Ingredients:
 
     `binds`: (service, target) -> host path. `images`: service -> image ID. `image_volumes`: service -> paths the
     image declares as volumes. `grants`: (service, target) -> content in base64. `extra_environment` goes to every
-    service of the generation. `tasks`: by the service that runs to its end in a phase of its own.
+    service of the generation. `tasks`: by the service that runs to its end in a phase of its own. `labelled`: the
+    routes are Traefik's labels, which are then left out: another Traefik on the engine would send people to a
+    generation before it is ready, and to two of them at once.
     """
 
     app: str
@@ -64,6 +66,7 @@ class Ingredients:
     keep_warm_s: float = 0.0
     notes: tuple[str, ...] = ()
     tasks: Mapping[str, Task] = field(default_factory=dict)
+    labelled: bool = False
 
 
 def derive(given: Ingredients) -> Snapshot:
@@ -233,7 +236,7 @@ def _common(given: Ingredients, service: Service, volumes: Mapping[str, VolumeSp
         replicas = given.scale.get(service.name, service.replicas)
     document["deploy"] = {**deploy, "replicas": replicas}
     document["volumes"] = _mounts(given, service, volumes)
-    labels = {k: v for k, v in (service.raw.get("labels") or {}).items() if not _is_reserved(k)}
+    labels = {k: v for k, v in (service.raw.get("labels") or {}).items() if not _is_left_out(given, service, k)}
     document["labels"] = {
         **labels,
         "windlass.app": given.app,
@@ -256,8 +259,12 @@ def _peer_label(given: Ingredients, service: Service) -> dict[str, str]:
     return {"windlass.peer": container_name(project, peer)}
 
 
-def _is_reserved(label: str) -> bool:
-    return label.startswith(("windlass.", "com.docker.compose."))
+def _is_left_out(given: Ingredients, service: Service, label: str) -> bool:
+    """What stays in the base keeps the labels it has: a change of them would make it anew."""
+    if label.startswith(("windlass.", "com.docker.compose.")):
+        return True
+    routed = given.labelled and not given.placements[service.name].in_base
+    return routed and label.lower().startswith("traefik.")
 
 
 def _escape(value: str) -> str:

@@ -334,7 +334,7 @@ def _wrong_route(route: EdgeRoute) -> Iterator[Detail]:
         except WindlassError as error:
             yield Detail("route_invalid", route.service, error.message, error.hint)
     for wrong in wrong_options(route.options):
-        yield Detail("route_invalid", f"{route.service}.{wrong.name}", wrong.message, wrong.hint)
+        yield Detail("route_invalid", f"{route.service}.{wrong.name}", wrong.message, wrong.fix)
     if not route.servers or not all(one.servers for one in route.pages):
         yield Detail("route_invalid", route.service, f"{route.service} has no container that could answer")
     for server in (*route.servers, *route.fallback, *(s for one in route.pages for s in one.servers)):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from windlass.domain.contract_formats import Format
 from windlass.domain.contract_patterns import check_pattern, parse_generator
+from windlass.domain.manifestroutes import RouteRule
 from windlass.domain.manifestvalues import (
     AppName,
     Argv,
@@ -36,16 +37,6 @@ def _generator(value: str) -> str:
     if value:
         parse_generator(value)
     return value
-
-
-class RouteRule(FilePart):
-    """Which requests go to which service."""
-
-    host: str = Field("", description="Left out: the app's default host.")
-    path: str = Field("/", description="This path and all below it; the longest path goes first.")
-    service: str
-    port: Port | None = Field(None, description="Left out: the port on which the service most likely serves HTTP.")
-    priority: int = Field(0, ge=0, le=4000, description="A higher number goes before longer paths.")
 
 
 class ProbeRule(FilePart):
@@ -186,4 +177,4 @@ class Manifest(FilePart):
         """The routes as written, port 0 where left out; None when the file has no `routes:`."""
         if self.routes is None:
             return None
-        return tuple(Route(r.host, r.service, r.port or 0, r.path, r.priority) for r in self.routes)
+        return tuple(route for rule in self.routes for route in rule.routes())

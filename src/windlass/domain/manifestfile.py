@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from windlass.domain import manifest, manifestverify, names
+from windlass.domain import manifest, manifestroutes, manifestverify, names
 from windlass.domain.documents import Document, parse_yaml
 from windlass.domain.errors import Detail, refuse
 from windlass.domain.manifest import FILE, Manifest
@@ -20,7 +20,17 @@ _SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 # Which keys are known where; * stands for a name or an index.
 _SHAPES: dict[tuple[str, ...], type[BaseModel]] = {
     (): Manifest,
-    ("routes", "*"): manifest.RouteRule,
+    ("routes", "*"): manifestroutes.RouteRule,
+    ("routes", "*", "headers"): manifestroutes.HeaderRule,
+    ("routes", "*", "security_headers"): manifestroutes.SecurityRule,
+    ("routes", "*", "cors"): manifestroutes.CorsRule,
+    ("routes", "*", "redirect"): manifestroutes.RedirectRule,
+    ("routes", "*", "basic_auth"): manifestroutes.AuthRule,
+    ("routes", "*", "allow"): manifestroutes.AllowRule,
+    ("routes", "*", "rate_limit"): manifestroutes.RateRule,
+    ("routes", "*", "sticky"): manifestroutes.StickyRule,
+    ("routes", "*", "errors", "*"): manifestroutes.ErrorRule,
+    ("routes", "*", "retry"): manifestroutes.RetryRule,
     ("services", "*"): manifest.ServiceRule,
     ("services", "*", "probe"): manifest.ProbeRule,
     ("env", "*"): manifest.EnvRule,

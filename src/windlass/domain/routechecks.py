@@ -26,7 +26,7 @@ _METHOD = re.compile(r"[A-Z]{1,20}")
 _BEYOND_THE_EDGE = re.compile(r"\(\?(?!:)|\\[1-9]|\{\{")  # what Python's expressions know and the edge's do not
 _USER = re.compile(
     r"[^:\s\x00-\x1f\x7f`{}]{1,128}:(?:\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}"
-    r"|\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)"
+    r"|\$(?:apr1|1)\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)"
 )
 # What the edge itself says of a connection.
 _EDGE_HEADERS = frozenset(

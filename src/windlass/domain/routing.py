@@ -13,7 +13,9 @@ from windlass.domain.errors import Detail, Usage
 from windlass.domain.imagehints import NO_HINTS, ImageHints
 from windlass.domain.ordering import needed_names
 from windlass.domain.release import Placement, Role, Route, Strategy
-from windlass.domain.traefiklabels import labelled_rules
+from windlass.domain.routechecks import wrong_options
+from windlass.domain.routeoptions import BasicAuth, Condition, ErrorPage
+from windlass.domain.traefiklabels import labelled_routes
 from windlass.domain.webports import routing_port
 
 Hints = Mapping[str, ImageHints]
@@ -26,10 +28,15 @@ _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 @dataclass(frozen=True)
 class Routing:
-    """The routes, those of the default host first; and all that is wrong or unclear."""
+    """The routes, those of the default host first; and all that is wrong or unclear.
+
+    `labelled`: they were read from Traefik's labels; `notes` say what of those is left out.
+    """
 
     routes: tuple[Route, ...]
     problems: tuple[Detail, ...] = ()
+    notes: tuple[str, ...] = ()
+    labelled: bool = False
 
 
 def default_routes(model: Model, placements: Iterable[Placement], hints: Hints, asked: Sequence[Route] = ()) -> Routing:
@@ -40,9 +47,18 @@ def default_routes(model: Model, placements: Iterable[Placement], hints: Hints, 
     lasting = {p.service: p for p in placements if p.strategy is not Strategy.JOB}
     services = [s for name, s in model.services.items() if name in lasting]
     by_name = [route for route in asked if route.service in lasting]
-    for found in (_labelled(services), by_name, _by_variable(services)):
-        if found:
-            return checked_routes(found, model, lasting.values(), hints)
+    read = labelled_routes(services)
+    if read.routes or read.problems:
+        found = checked_routes(read.routes, model, lasting.values(), hints)
+        return Routing(found.routes, (*read.problems, *found.problems), read.notes, labelled=True)
+    routing = _unlabelled(by_name or _by_variable(services), model, lasting, hints)
+    return replace(routing, notes=read.notes)
+
+
+def _unlabelled(wanted: Sequence[Route], model: Model, lasting: Mapping[str, Placement], hints: Hints) -> Routing:
+    if wanted:
+        return checked_routes(wanted, model, lasting.values(), hints)
+    services = [s for name, s in model.services.items() if name in lasting]
     http = [s for s in services if lasting[s.name].role is Role.HTTP]
     if not http:
         return Routing(())
@@ -70,10 +86,12 @@ def checked_routes(wanted: Sequence[Route], model: Model, placements: Iterable[P
             problems.append(_no_target(index, route, [n for n in model.services if n not in jobs]))
             continue
         port = route.port or routing_port(service, hints.get(route.service, NO_HINTS))
-        wrong = [*_wrong_place(index, route), *_wrong_port(index, route, port)]
+        pages, missing = _pages(index, route, model, hints)
+        wrong = [*_wrong_place(index, route), *_wrong_port(index, route, port), *missing, *_wrong_options(index, route)]
         problems += wrong
         if not wrong:
-            found.append(replace(route, host=_spelled(route.host), port=port, path=route.path))
+            options = replace(route.options, errors=pages)
+            found.append(replace(route, host=_spelled(route.host), port=port, path=route.path, options=options))
     problems += _repeated(found)
     ordered = sorted(dict.fromkeys(found), key=lambda r: r.host != "")
     return Routing(tuple(ordered), tuple(problems))
@@ -99,16 +117,26 @@ def taken_hosts(app: str, routes: Iterable[Route], owners: Mapping[str, str]) ->
     )
 
 
+def with_users(routes: Iterable[Route], values: Mapping[str, str]) -> Routing:
+    """The users that a variable holds, a line each, beside those in the file. Nothing of a value is repeated."""
+    found: list[Route] = []
+    problems: list[Detail] = []
+    for index, route in enumerate(routes):
+        auth = route.options.auth
+        if auth is None or not auth.variable:
+            found.append(route)
+            continue
+        users = tuple(line.strip() for line in values.get(auth.variable, "").splitlines() if line.strip())
+        if not users:
+            words = f"the variable {auth.variable} is to hold the users of {route.host or 'the default host'}"
+            fix = f"htpasswd -nB NAME | windlass env set APP {auth.variable} --stdin"
+            problems.append(Detail("route_users_missing", f"routes[{index}].basic_auth", f"{words}; it is empty", fix))
+        full = BasicAuth((*auth.users, *users), "", auth.realm, auth.hide)
+        found.append(replace(route, options=replace(route.options, auth=full)))
+    return Routing(tuple(found), tuple(problems))
+
+
 # --- defaults --------------------------------------------------------------------------------------------------------
-
-
-def _labelled(services: Sequence[Service]) -> list[Route]:
-    return [
-        Route(host, service.name, port, path)
-        for service in services
-        for host, path, port in labelled_rules(service)
-        if "$" not in host and "{" not in host
-    ]
 
 
 def _by_variable(services: Sequence[Service]) -> list[Route]:
@@ -194,12 +222,35 @@ def _wrong_port(index: int, route: Route, port: int) -> list[Detail]:
     return [Detail("route_port_unknown", f"routes[{index}].port", message, fix)]
 
 
+def _pages(index: int, route: Route, model: Model, hints: Hints) -> tuple[tuple[ErrorPage, ...], list[Detail]]:
+    """The error pages with their ports; and what is wrong with where they come from."""
+    found: list[ErrorPage] = []
+    problems: list[Detail] = []
+    for page in route.options.errors:
+        service = model.services.get(page.service)
+        port = page.port or (routing_port(service, hints.get(page.service, NO_HINTS)) if service is not None else 0)
+        place = f"routes[{index}].errors"
+        if service is None:
+            words = f"the error pages of {route.host}{route.path} come from {page.service}, which is no service"
+            problems.append(Detail("route_service_unknown", place, words, f"services are: {', '.join(model.services)}"))
+        elif not port:
+            words = f"nothing tells on which port {page.service} serves the error pages"
+            problems.append(Detail("route_port_unknown", place, words, "write `port` beside `service`"))
+        found.append(replace(page, port=port))
+    return tuple(found), problems
+
+
+def _wrong_options(index: int, route: Route) -> list[Detail]:
+    return [replace(wrong, name=f"routes[{index}].{wrong.name}") for wrong in wrong_options(route.options)]
+
+
 def _repeated(routes: Sequence[Route]) -> list[Detail]:
-    first: dict[tuple[str, str], Route] = {}
+    first: dict[tuple[str, str, str, tuple[Condition, ...]], Route] = {}
     found = []
     for route in routes:
-        other = first.setdefault((route.host, route.path), route)
-        if (other.service, other.port) != (route.service, route.port):
+        options = route.options
+        other = first.setdefault((route.host, route.path, options.match, options.conditions), route)
+        if (other.service, other.port, other.options) != (route.service, route.port, options):
             place = f"{route.host or 'the default host'}{route.path}"
             message = f"two routes for {place}: {other.service}:{other.port} and {route.service}:{route.port}"
             found.append(Detail("route_repeated", f"routes.{place}", message, "leave one of them out"))

@@ -20,6 +20,7 @@ from windlass.ports.engine import ImageFacts
 from windlass.usecases.binds import resolve_binds
 from windlass.usecases.building import BuildOrder, build_images, hints
 from windlass.usecases.buildline import build_turn
+from windlass.usecases.confines import within_caps
 from windlass.usecases.designing import Design, design_release
 from windlass.usecases.preparation import Preparation, cancelled, finish_plan
 from windlass.usecases.project import Project
@@ -48,7 +49,8 @@ def build_release(prep: Preparation, record: list[StepRecord]) -> None:
     design = design_release(prep.work, project, prep.binds, known, complete=True)
     if design.problems:
         raise refuse(list(dict.fromkeys(design.problems)))
-    snapshot = derive(add_tasks(_ingredients(prep, project, design, images, facts), tasks, project.everything))
+    given = add_tasks(_ingredients(prep, project, design, images, facts), tasks, project.everything)
+    snapshot = derive(replace(given, model=within_caps(outside, app, given.model)))
     snapshot = replace(
         snapshot,
         fingerprint=fingerprint(snapshot, release.tree),
@@ -117,7 +119,8 @@ def _ingredients(
         scale=outside.store.apps.get(app).scale,
         bake_s=manifest.verify.bake,
         keep_warm_s=manifest.keep_warm,
-        notes=project.notes,
+        notes=(*project.notes, *design.notes),
+        labelled=design.labelled,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from windlass.domain.errors import Detail, NotFound, Refused
 from windlass.domain.filebinds import BindKind
@@ -12,9 +12,10 @@ from windlass.domain.imagehints import ImageHints
 from windlass.domain.placement import Placing, late_release_jobs, place
 from windlass.domain.probing import probe_for
 from windlass.domain.release import Placement, Probe, Route
-from windlass.domain.routing import Routing, default_routes, routes_from_manifest, taken_hosts
+from windlass.domain.routing import Routing, default_routes, routes_from_manifest, taken_hosts, with_users
 from windlass.domain.smokeplan import smoke_problems, smoke_steps
 from windlass.usecases.binds import Bind, kinds, questions
+from windlass.usecases.confines import consents_of, own_routing
 from windlass.usecases.project import Project
 from windlass.usecases.routes import default_host
 from windlass.usecases.undertaking import Undertaking, load_kept
@@ -24,7 +25,10 @@ _ANSWERED_BY_IMAGES = ("route_port_unknown", "route_unclear")
 
 @dataclass(frozen=True)
 class Design:
-    """Where every service goes and what leads to it. `open`: what the images, not here yet, may answer."""
+    """Where every service goes and what leads to it. `open`: what the images, not here yet, may answer.
+
+    `labelled`: Traefik's labels were read for the routes; `notes` say what of them is left out.
+    """
 
     placing: Placing
     routes: tuple[Route, ...]
@@ -32,6 +36,8 @@ class Design:
     bind_kinds: Mapping[tuple[str, str], BindKind]
     problems: tuple[Detail, ...]
     open: tuple[Detail, ...] = ()
+    notes: tuple[str, ...] = ()
+    labelled: bool = False
 
 
 def design_release(
@@ -43,7 +49,7 @@ def design_release(
 ) -> Design:
     """Place, probe and route. `complete`: every image is known, so what cannot be found out now is a problem."""
     outside, app = work.outside, work.app
-    consents = outside.store.consents.all(app)
+    consents = consents_of(outside, app)
     overrides = project.manifest.strategies
     asked = project.routes if project.manifest.route_list() is None else ()
     ports = {route.service: route.port for route in reversed(asked)}
@@ -53,19 +59,23 @@ def design_release(
     placements = {p.service: p for p in placing.placements}
     found_kinds = kinds(binds, placements, consents)
     problems = [*placing.problems, *late_release_jobs(placing, project.model), *questions(binds, found_kinds, app)]
-    routing = _routing(project, placing, known)
+    routing = own_routing(outside, app, _routing(project, placing, known))
     left = tuple(p for p in routing.problems if not complete and p.code in _ANSWERED_BY_IMAGES)
     problems += [p for p in routing.problems if p not in left]
     problems += taken_hosts(app, routing.routes, _owners(work))
     problems += [] if left else _smoke_problems(work, project, routing.routes)
     probes, wrong = _probes(project, placements, known, complete, ports)
-    return Design(placing, routing.routes, probes, found_kinds, (*problems, *wrong), left)
+    return Design(
+        placing, routing.routes, probes, found_kinds, (*problems, *wrong), left, routing.notes, routing.labelled
+    )
 
 
 def _routing(project: Project, placing: Placing, known: Mapping[str, ImageHints]) -> Routing:
     written = project.manifest.route_list()
     if written is not None:
-        return routes_from_manifest(written, project.model, placing.placements, known)
+        full = with_users(written, project.values)
+        routing = routes_from_manifest(full.routes, project.model, placing.placements, known)
+        return replace(routing, problems=(*full.problems, *routing.problems))
     return default_routes(project.model, placing.placements, known, project.routes)
 
 

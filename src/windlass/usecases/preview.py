@@ -17,6 +17,7 @@ from windlass.domain.smokeplan import describe_steps
 from windlass.domain.taskservices import labelled_tasks, tasks_of
 from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
+from windlass.usecases.confines import kept_values
 from windlass.usecases.contracts import line_of_note
 from windlass.usecases.designing import Design
 from windlass.usecases.fetching import Wanted, obtain
@@ -62,7 +63,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         compose=request.compose,
         profiles=request.profiles,
         values=request.values,
-        stored=outside.store.variables.all(app) if known else {},
+        stored=kept_values(outside, app) if known else {},
         first=known is None or known.live is None,
     )
     project = read_project(outside, reading)
@@ -89,7 +90,7 @@ def _describe(outside: Outside, app: str, request: DeployRequest, folder: Path) 
         "tasks": _tasks(project, asdict(request)),
         "verify": _verify(project, request),
         "routes": [_route(outside, app, r) for r in design.routes],
-        "notes": [*(n for n in project.notes if n not in told), *told_flags(asdict(request))],
+        "notes": [*(n for n in project.notes if n not in told), *design.notes, *told_flags(asdict(request))],
         "downtime": _downtime(placements, known is not None and known.live is not None),
         "checks": [finding.as_dict() for finding in findings],
     }

@@ -12,6 +12,7 @@ from typing import Any
 from windlass.domain import names
 from windlass.domain.blanks import dangerous_blanks
 from windlass.domain.compose import Model
+from windlass.domain.confinement import confinement_problems
 from windlass.domain.contract import Contract
 from windlass.domain.contract_scopes import find_places
 from windlass.domain.documents import Document, parse_yaml
@@ -19,14 +20,16 @@ from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 from windlass.domain.manifest import Manifest
 from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
+from windlass.domain.previews import is_preview
 from windlass.domain.release import Route
 from windlass.domain.screening import Screen, screen_files, screen_model
 from windlass.domain.sources import MADE_HERE, generated_compose
 from windlass.domain.taskservices import task_problems, tasks_of
-from windlass.domain.traefiklabels import labelled_rules
+from windlass.domain.traefiklabels import labelled_routes
 from windlass.domain.wishes import Wish, find_wishes, host_wishes, missing_consents
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource, Resolved
+from windlass.usecases.confines import within_caps
 from windlass.usecases.contracts import check_values, learn_contract, told, with_contract, with_uses
 from windlass.usecases.dialects import Spoken, fill_in, translate_project
 from windlass.usecases.spares import Surroundings, with_spares
@@ -102,7 +105,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
         raise refuse(problems)
     imported, notes = _imported(reading, env)
     given = {**manifest.defaults, **imported, **reading.stored, **reading.values}
-    filled = fill_in(outside, reading.app, spoken, given, _hosts(manifest))
+    filled = fill_in(outside, reading.app, spoken, given, {} if is_preview(reading.app) else _hosts(manifest))
     values = {**filled.found, **filled.made, **given}
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
     leads_outside = _leads_outside(outside, reading.folder)
@@ -115,7 +118,6 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     resolved = outside.compose.resolve(source) if with_files else without_files
     model = read_model(resolved.document)
     wider = with_spares(outside, Surroundings(source, with_files, leads_outside), model, tasks_of(manifest))
-    known = outside.store.consents.all(reading.app)
     wishes = _wishes(outside, reading, wider, _wanted_hosts(manifest, model))
     contract = with_uses(contract, wider, values, {*spoken.whole.names, *filled.found})
     contract = replace(contract, places=find_places(written, manifest.env, model))
@@ -127,15 +129,15 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     found = [*_lacking(model, wider, manifest), *late, *wrong, *unset]
     return Project(
         manifest=manifest,
-        model=model,
+        model=within_caps(outside, reading.app, model),
         source=source,
         values=values,
         imported=imported,
         wishes=wishes,
         made=filled.made,
         routes=filled.routes,
-        wider=wider,
-        problems=(*found, *missing_consents(wishes, known, names.shown(reading.app))),
+        wider=within_caps(outside, reading.app, wider),
+        problems=(*found, *_forbidden(outside, reading, wider, wishes)),
         warnings=broken.notes,
         notes=(*made, *notes, *filled.notes, *screen.notes, *blank_notes, *told(broken), *_not_yet(manifest)),
     )
@@ -211,12 +213,21 @@ def _manifest(outside: Outside, reading: Reading) -> Manifest:
 
 def _hosts(manifest: Manifest) -> dict[str, str]:
     """Service -> the host that windlass.yaml gives it."""
-    return {route.service: route.host for route in manifest.route_list() or () if route.host}
+    routes = manifest.route_list() or ()
+    return {route.service: route.host for route in routes if route.host and route.options.redirect is None}
 
 
 def _wishes(outside: Outside, reading: Reading, model: Model, hosts: list[tuple[str, str]]) -> tuple[Wish, ...]:
     foreign = _foreign(outside, reading.app)
+    hosts = [] if is_preview(reading.app) else hosts
     return (*find_wishes(model, str(reading.folder), foreign), *host_wishes(hosts))
+
+
+def _forbidden(outside: Outside, reading: Reading, model: Model, wishes: tuple[Wish, ...]) -> tuple[Detail, ...]:
+    """What was not consented to; a preview gets no consent at all. `model`: before it is brought within its share."""
+    if is_preview(reading.app):
+        return confinement_problems(model, wishes)
+    return missing_consents(wishes, outside.store.consents.all(reading.app), names.shown(reading.app))
 
 
 def _wanted_hosts(manifest: Manifest, model: Model) -> list[tuple[str, str]]:
@@ -224,7 +235,7 @@ def _wanted_hosts(manifest: Manifest, model: Model) -> list[tuple[str, str]]:
     routes = manifest.route_list()
     if routes is not None:
         return [(route.service, route.host) for route in routes]
-    return [(s.name, host) for s in model.services.values() for host, _, _ in labelled_rules(s)]
+    return [(route.service, route.host) for route in labelled_routes(tuple(model.services.values())).routes]
 
 
 def _env_file(outside: Outside, reading: Reading) -> dict[str, str]:

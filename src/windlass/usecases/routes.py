@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from windlass.domain.errors import NotFound
 from windlass.domain.parts import containers_of
 from windlass.domain.plan import Drain, SwitchRoutes
-from windlass.domain.release import Snapshot
-from windlass.ports.edge import EdgeApp, EdgeRoute, EdgeServer
+from windlass.domain.previews import is_preview
+from windlass.domain.release import Route, Snapshot
+from windlass.domain.routeoptions import Condition, RouteOptions
+from windlass.ports.edge import EdgeApp, EdgePage, EdgeRoute, EdgeServer
 from windlass.ports.outside import Outside
 from windlass.usecases.gates import address_of
 from windlass.usecases.undertaking import Undertaking, load_kept
@@ -59,18 +63,37 @@ def edge_app(
             old_port = next((r.port for r in fallback.routes if r.service == route.service), route.port)
             behind = _servers(work, fallback, route.service, old_port, frozenset())
         hosts = (route.host,) if route.host else default_hosts(work.outside, snapshot.app)
-        servers = servers or had.get((hosts, route.path), ())
+        servers = servers or had.get(_place(hosts, route.path, route.options), ())
         if not servers:
             continue
-        routes.append(EdgeRoute(hosts, route.path, route.priority, route.service, servers, behind))
+        found = EdgeRoute(hosts, route.path, route.priority, route.service, servers, behind, route.options)
+        found = replace(found, pages=_pages(work, snapshot, route, down))
+        routes.append(found)
         if not route.host and is_only_hostless(work.outside, snapshot.app):
-            routes.append(EdgeRoute((), route.path, route.priority, route.service, servers, behind))
+            routes.append(replace(found, hosts=()))
     return EdgeApp(snapshot.app, snapshot.number, tuple(routes), fallback.number if fallback else None)
 
 
-def _in_force(work: Undertaking) -> dict[tuple[tuple[str, ...], str], tuple[EdgeServer, ...]]:
+_Place = tuple[tuple[str, ...], str, str, tuple[Condition, ...]]
+
+
+def _in_force(work: Undertaking) -> dict[_Place, tuple[EdgeServer, ...]]:
     current = work.outside.edge.current(work.app)
-    return {(r.hosts, r.path): r.servers for r in current.routes} if current is not None else {}
+    return {_place(r.hosts, r.path, r.options): r.servers for r in current.routes} if current is not None else {}
+
+
+def _place(hosts: tuple[str, ...], path: str, options: RouteOptions) -> _Place:
+    return hosts, path, options.match, options.conditions
+
+
+def _pages(work: Undertaking, snapshot: Snapshot, route: Route, down: frozenset[str]) -> tuple[EdgePage, ...]:
+    """Error pages whose service runs; the others are the edge's own."""
+    found = []
+    for page in route.options.errors:
+        servers = _servers(work, snapshot, page.service, page.port, down) if page.service in snapshot.parts else ()
+        if servers:
+            found.append(EdgePage(page, servers))
+    return tuple(found)
 
 
 def _answers(snapshot: Snapshot, service: str) -> bool:
@@ -103,9 +126,14 @@ def default_host(app: str, domain: str) -> str:
 
 
 def is_only_hostless(outside: Outside, app: str) -> bool:
-    """Whether the server's bare address may lead to this app: no other live app lacks a host of its own."""
+    """Whether the server's bare address may lead to this app: no other live app lacks a host of its own.
+
+    Previews are led to by their own hosts alone, and do not count.
+    """
+    if is_preview(app):
+        return False
     for other in outside.store.apps.all():
-        if other.name == app or other.live is None:
+        if other.name == app or other.live is None or is_preview(other.name):
             continue
         try:
             snapshot = load_kept(outside, other.name, other.live).snapshot
@@ -119,6 +147,8 @@ def is_only_hostless(outside: Outside, app: str) -> bool:
 def share_default_route(work: Undertaking) -> None:
     """Another app that had the bare address alone gives it up when this one has no host of its own either."""
     edge = work.outside.edge
+    if is_preview(work.app):
+        return
     for other in work.outside.store.apps.all():
         if other.name == work.app or other.live is None:
             continue
@@ -127,7 +157,7 @@ def share_default_route(work: Undertaking) -> None:
             continue
         if not is_only_hostless(work.outside, other.name) or _has_hostless(work):
             kept = tuple(r for r in config.routes if r.hosts)
-            edge.apply(EdgeApp(config.app, config.release, kept, config.fallback_release))
+            edge.apply(replace(config, routes=kept))
 
 
 def _has_hostless(work: Undertaking) -> bool:

@@ -110,11 +110,16 @@ def _name(name: str) -> str:
 
 
 def _same(wanted: Router, found: dict[str, Any]) -> bool:
-    """The service carries the number of the release, so this is true only once the change is in force."""
-    return (found.get("service"), found.get("rule"), found.get("priority")) == (
+    """The service carries the number of the release, so this is true only once the change is in force.
+
+    So do the names of middlewares, and their content.
+    """
+    steps = [str(name).removesuffix("@file") for name in found.get("middlewares") or ()]
+    return (found.get("service"), found.get("rule"), found.get("priority"), steps) == (
         wanted.service,
         wanted.rule,
         wanted.priority,
+        list(wanted.middlewares or ()),
     )
 
 
