@@ -31,6 +31,7 @@ LOCK_WAIT_S = 30.0
 STOP_WAIT_S = 2.0
 EDGE_CHECK_S = 30.0
 EDGE_RETRY_S = 2.0
+MEND_S = 60.0
 REDACTION_S = 2.0
 
 UNUSED = ("rich", "charset_normalizer")
@@ -103,6 +104,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
     from windlass.adapters.gitremote import GitRules
     from windlass.adapters.machine import LocalMachine
     from windlass.adapters.outpost.outpost import ChildOutposts
+    from windlass.adapters.owner import owner_name
     from windlass.adapters.probe import NetworkProber
     from windlass.adapters.trees import FolderTrees
     from windlass.adapters.visitor import EdgeVisitor
@@ -127,6 +129,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         pool=known.pool,
         http_port=known.http_port,
         limits=Limits(known.deploys, known.builds),
+        owner=owner_name(),
     )
 
 
@@ -193,16 +196,20 @@ class ControlPlane:
         """Everything beside the API; begun when that answers."""
         from windlass.adapters.owner import owner_alive
         from windlass.usecases.keys import resume_rotation
+        from windlass.usecases.mending import mend_queue
         from windlass.usecases.reconcile import Reconciler
         from windlass.usecases.removal import resume
 
-        outside.store.jobs.release_owner(owner_alive)
+        alone = not self._known.database_url
+        outside.store.jobs.release_owner(lambda owner: owner_alive(owner, alone=alone))
+        mend_queue(outside)
         worker.start()
         reconciler = Reconciler(outside)
         self._in_background("reconciler", lambda: reconciler.run(self._stopping.is_set))
         threading.Thread(target=resume, args=(outside,), name="removals", daemon=True).start()
         threading.Thread(target=resume_rotation, args=(outside,), name="key", daemon=True).start()
         self._in_background("edge", lambda: self._keep_edge(outside.edge))
+        self._in_background("queue", lambda: self._keep_queue(lambda: mend_queue(outside)))
 
     def _in_background(self, name: str, work: Callable[[], None]) -> None:
         """In a thread, begun again after whatever error."""
@@ -228,6 +235,11 @@ class ControlPlane:
                 self._edge = {**found, "state": "failed", "exit_code": error.exit_code, **error_document(error)}
             self._stopping.wait(EDGE_CHECK_S if self._edge["state"] == "ready" else EDGE_RETRY_S)
 
+    def _keep_queue(self, mend: Callable[[], list[str]]) -> None:
+        """Nothing is ever under way that nobody works on."""
+        while not self._stopping.wait(MEND_S):
+            mend()
+
     def describe(self) -> dict[str, Any]:
         """This process and its edge."""
         known = self._known
@@ -248,7 +260,6 @@ class ControlPlane:
 
 
 def _build_worker(outside: Outside) -> Worker:
-    from windlass.adapters.owner import owner_name
     from windlass.usecases.jobs import at_once, break_off, run_job
     from windlass.worker import Worker, WorkerOptions
 
@@ -256,7 +267,7 @@ def _build_worker(outside: Outside) -> Worker:
     return Worker(
         outside.store.jobs,
         outside.clock,
-        owner_name(),
+        outside.owner,
         lambda job, control: run_job(outside, job, control),
         WorkerOptions(sum(limits.values()) + 1, limits),
         on_error=lambda job, error: break_off(outside, job, error),

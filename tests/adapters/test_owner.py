@@ -53,3 +53,8 @@ def changed(part: int, value: str) -> str:
 )
 def test_names_of_the_dead(owner: str) -> None:
     assert not owner_alive(owner)
+
+
+def test_of_another_machine_nothing_is_known_where_the_database_is_shared() -> None:
+    assert owner_alive(changed(0, "00000000-0000-0000-0000-000000000000.1"), alone=False)
+    assert not owner_alive(changed(1, "99999999"), alone=False)

@@ -6,28 +6,31 @@ import os
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PID_NAMESPACE = "/proc/self/ns/pid"
 _START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted behind the program's name
 
 
 def owner_name() -> str:
-    """`<boot id>:<pid>:<start time>`: no other process of this machine ever has the same one."""
+    """`<place>:<pid>:<start time>`: no other process ever has the same one."""
     pid = os.getpid()
-    return f"{_boot_id()}:{pid}:{_start_time(pid)}"
+    return f"{_place()}:{pid}:{_start_time(pid)}"
 
 
-def owner_alive(owner: str) -> bool:
-    """Whether the process with this name runs on this machine; what follows the three parts is not looked at.
+def owner_alive(owner: str, *, alone: bool = True) -> bool:
+    """Whether the process with this name runs; what follows the three parts is not looked at.
 
-    A name of another boot is dead: one home belongs to one machine.
+    `alone`: only this machine uses the database, so that a name of another boot is dead. Otherwise nothing is known of
+    such a name, and it counts as alive: the end of its lease decides.
     """
     parts = owner.split(":")
-    if len(parts) < 3 or not parts[1].isdecimal() or parts[0] != _boot_id():
-        return False
+    if len(parts) < 3 or not parts[1].isdecimal() or parts[0] != _place():
+        return not alone
     return _start_time(int(parts[1])) == parts[2]
 
 
-def _boot_id() -> str:
-    return _BOOT_ID.read_text().strip()
+def _place() -> str:
+    """Where numbers of processes mean the same: this boot of this machine, and this container of it."""
+    return f"{_BOOT_ID.read_text().strip()}.{os.stat(_PID_NAMESPACE).st_ino}"
 
 
 def _start_time(pid: int) -> str:

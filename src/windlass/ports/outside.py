@@ -40,6 +40,7 @@ class Outside:
     domain: str = "localhost"
     http_port: int = 80
     limits: Limits = Limits()
+    owner: str = "here"  # of jobs: this process, as adapters.owner names it
     outpost_memory: OutpostMemory = field(default_factory=OutpostMemory)
     routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
     """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""

@@ -15,9 +15,9 @@ from windlass.domain.sources import Source
 from windlass.ports.answers import Answers
 from windlass.ports.approvals import Approvals
 from windlass.ports.audit import AuditLog
+from windlass.ports.figures import Figures
 from windlass.ports.people import Links, LoginAttempts, Projects, Sessions, Tokens, Users
 from windlass.ports.previews import Previews
-from windlass.ports.figures import Figures
 
 
 class Apps(Protocol):
@@ -54,8 +54,17 @@ class Releases(Protocol):
 
 
 class Deployments(Protocol):
-    def add(self, deployment: Deployment, job: Job, held: bytes = b"") -> None:
-        """Deployment and job in one transaction; `held` is what only this deployment may know, kept encrypted."""
+    def add(
+        self, deployment: Deployment, job: Job, held: bytes = b"", instead: Mapping[str, Any] | None = None
+    ) -> list[Deployment]:
+        """Deployment and job in one transaction; `held` is what only this deployment may know, kept encrypted.
+
+        `instead`: those of the app that wait end as superseded in the same transaction, with this error; gives them.
+        """
+        ...
+
+    def end_waiting(self, id: str, status: DeploymentStatus, at: float, error: Mapping[str, Any]) -> Deployment | None:
+        """End it together with its job, in one transaction; None when the job does not wait any more."""
         ...
 
     def held(self, id: str) -> bytes:
@@ -323,7 +332,7 @@ class Store(Protocol):
     @property
     def answers(self) -> Answers: ...
     @property
+    def figures(self) -> Figures: ...
+    @property
     def previews(self) -> Previews: ...
     def ready(self) -> bool: ...
-    @property
-    def figures(self) -> Figures: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,9 +100,9 @@ def withdraw(outside: Outside, deployment: Deployment, state: ApprovalState, not
     return None if approval is None else _end(outside, deployment, replace(approval, state=state, note=note))
 
 
-def supersede(outside: Outside, app: str) -> None:
-    """Whatever waits for approval gives way to a newer deployment."""
-    for deployment in outside.store.approvals.waiting(app):
+def supersede(outside: Outside, older: Sequence[Deployment]) -> None:
+    """These wait for approval, and give way to a newer deployment."""
+    for deployment in older:
         withdraw(outside, deployment, ApprovalState.SUPERSEDED)
 
 

@@ -147,13 +147,17 @@ def request_rollback(
 def _enter(outside: Outside, deployment: Deployment, user: str, values: Mapping[str, str]) -> Deployment:
     """Into the queue, in the place of what waits; or first before a second person, where the app is protected so."""
     wait_s = 0.0 if deployment.options.get("unapproved") else approvals.waiting_time(outside, deployment.app)
+    held, older = pack_values(values), outside.store.approvals.waiting(deployment.app)
     if wait_s:
-        deployment = approvals.freeze(outside, deployment, values)
-    _supersede(outside, deployment.app)
-    held = pack_values(values)
-    if wait_s:
-        return approvals.ask(outside, deployment, held, user, wait_s)
-    outside.store.deployments.add(deployment, _job(deployment), held)
+        deployment = approvals.ask(outside, approvals.freeze(outside, deployment, values), held, user, wait_s)
+        _supersede(outside, deployment.app)
+    else:
+        replaced = outside.store.deployments.add(
+            deployment, _job(deployment), held, _ended(DeploymentStatus.SUPERSEDED)
+        )
+        for other in replaced:
+            _discard_upload(outside, other)
+    approvals.supersede(outside, older)  # not before: whoever is killed meanwhile has lost nothing
     return deployment
 
 
@@ -169,9 +173,9 @@ def cancel(outside: Outside, app: str) -> Deployment:
         ended = approvals.withdraw(outside, deployment, ApprovalState.WITHDRAWN)
         if ended is not None:
             return ended
-    job = outside.store.jobs.request_cancel(deployment.id)
-    if job is not None and job.state == "cancelled":
-        return _end_waiting(outside, deployment, DeploymentStatus.CANCELLED, "cancelled before it began")
+    if ended := end_waiting(outside, deployment, DeploymentStatus.CANCELLED):
+        return ended
+    outside.store.jobs.request_cancel(deployment.id)
     return outside.store.deployments.get(deployment.id)
 
 
@@ -207,21 +211,36 @@ def _job(deployment: Deployment) -> Job:
 
 
 def _supersede(outside: Outside, app: str) -> None:
-    approvals.supersede(outside, app)
     for waiting in outside.store.deployments.unfinished(app):
-        if waiting.status is not DeploymentStatus.QUEUED:
-            continue
-        job = outside.store.jobs.request_cancel(waiting.id)
-        if job is not None and job.state == "cancelled":
-            _end_waiting(outside, waiting, DeploymentStatus.SUPERSEDED, "a newer deployment took its place")
+        if waiting.status is DeploymentStatus.QUEUED:
+            end_waiting(outside, waiting, DeploymentStatus.SUPERSEDED)
 
 
-def _end_waiting(outside: Outside, deployment: Deployment, status: DeploymentStatus, message: str) -> Deployment:
-    """One that never began has nothing but its upload."""
+def end_waiting(outside: Outside, deployment: Deployment, status: DeploymentStatus) -> Deployment | None:
+    """As cancelled or superseded; None when it does not wait in the queue any more."""
+    ended = outside.store.deployments.end_waiting(deployment.id, status, outside.clock.now(), _ended(status))
+    if ended is not None:
+        _discard_upload(outside, ended)
+    return ended
+
+
+def end_cancelled(outside: Outside, deployment: Deployment) -> None:
+    """One that never began, and whose job has ended."""
+    error = _ended(DeploymentStatus.CANCELLED)
+    outside.store.deployments.finish(deployment.id, DeploymentStatus.CANCELLED, outside.clock.now(), error)
+    _discard_upload(outside, deployment)
+
+
+def _discard_upload(outside: Outside, deployment: Deployment) -> None:
+    """One that never began has nothing else."""
     if deployment.options.get("upload"):
         outside.trees.discard(Path(str(deployment.options["upload"])))
-    error: dict[str, Any] = {"code": status.value, "message": message, "hint": "", "details": []}
-    return outside.store.deployments.finish(deployment.id, status, outside.clock.now(), error)
+
+
+def _ended(status: DeploymentStatus) -> dict[str, Any]:
+    is_superseded = status is DeploymentStatus.SUPERSEDED
+    words = "a newer deployment took its place" if is_superseded else "cancelled before it began"
+    return {"code": status.value, "message": words, "hint": "", "details": []}
 
 
 def _rollback_target(outside: Outside, app: App, to: int | None) -> Release:

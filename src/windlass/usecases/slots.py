@@ -36,10 +36,11 @@ def hold_slot(outside: Outside, app: str, what: str) -> Iterator[None]:
     """
     refuse_unfinished(outside, app)
     now, id = outside.clock.now(), f"{KIND}-{secrets.token_hex(6)}"
-    job = Job(id, KIND, app, {"what": what}, "running", now, now, owner=id, lease_until=now + LEASE_S)
+    owner = f"{outside.owner}:{id}"
+    job = Job(id, KIND, app, {"what": what}, "running", now, now, owner=owner, lease_until=now + LEASE_S)
     _take(outside, job)
     over = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(outside, id, over), name=f"slot-{app}", daemon=True)
+    keeper = threading.Thread(target=_keep, args=(outside, job, over), name=f"slot-{app}", daemon=True)
     keeper.start()
     try:
         refuse_unfinished(outside, app)
@@ -48,7 +49,7 @@ def hold_slot(outside: Outside, app: str, what: str) -> Iterator[None]:
         over.set()
         keeper.join()
         with suppress(LeaseLost):
-            outside.store.jobs.finish(id, id, "done")
+            outside.store.jobs.finish(id, owner, "done")
 
 
 def _take(outside: Outside, job: Job) -> None:
@@ -75,6 +76,6 @@ def refuse_unfinished(outside: Outside, app: str) -> None:
         )
 
 
-def _keep(outside: Outside, id: str, over: threading.Event) -> None:
+def _keep(outside: Outside, job: Job, over: threading.Event) -> None:
     while not over.wait(LEASE_S / 4):
-        outside.store.jobs.heartbeat(id, id, outside.clock.now(), LEASE_S)
+        outside.store.jobs.heartbeat(job.id, job.owner, outside.clock.now(), LEASE_S)

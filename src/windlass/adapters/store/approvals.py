@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from windlass.adapters.store.apps import no_such_app
 from windlass.adapters.store.bell import Bell
@@ -62,10 +62,9 @@ class SqlApprovals:
         """Its status and its job are written together: a process that is killed leaves both or none."""
         is_it = and_(deployments.c.id == job.id, _AWAITING)
         decided = {"state": ApprovalState.APPROVED.value, "decided_by": by, "decided_at": at, "note": note}
-        with self._database.write() as connection:
+        with self._database.write(tells=True) as connection:
             asked_at = connection.execute(select(deployments.c.created_at).where(is_it)).scalar()
-            is_newer = and_(deployments.c.app == job.lock_key, deployments.c.created_at > asked_at)
-            if asked_at is None or connection.execute(select(deployments.c.id).where(is_newer).limit(1)).first():
+            if asked_at is None or _has_newer(connection, job.lock_key, asked_at):
                 return False
             connection.execute(update(deployments).where(is_it).values(status=DeploymentStatus.QUEUED.value))
             connection.execute(update(approvals).where(approvals.c.deployment == job.id).values(decided))
@@ -83,3 +82,8 @@ class SqlApprovals:
             connection.execute(update(approvals).where(own).values(columns))
             end = {"status": status, "ended_at": decided.decided_at, "error": error}
             return end_deployment(connection, decided.deployment, end)
+
+
+def _has_newer(connection: Connection, app: str, than: float) -> bool:
+    is_newer = and_(deployments.c.app == app, deployments.c.created_at > than)
+    return connection.execute(select(deployments.c.id).where(is_newer).limit(1)).first() is not None

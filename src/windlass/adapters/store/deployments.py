@@ -17,6 +17,7 @@ from windlass.adapters.store.tables import apps, deployments, jobs, steps
 from windlass.adapters.store.tables import held as secrets
 from windlass.adapters.vault import Vault
 from windlass.domain.errors import NotFound
+from windlass.domain.queueing import DEPLOYMENT
 from windlass.domain.records import Deployment, Job, StepRecord
 from windlass.domain.release import DeploymentStatus
 
@@ -29,12 +30,22 @@ class SqlDeployments:
         self._vault = vault
         self._work = work
 
-    def add(self, deployment: Deployment, job: Job, held: bytes = b"") -> None:
+    def add(
+        self, deployment: Deployment, job: Job, held: bytes = b"", instead: Mapping[str, Any] | None = None
+    ) -> list[Deployment]:
         """Raises NotFound when there is no such app."""
-        with self._database.write() as connection:
+        with self._database.write(tells=True) as connection:
             self.put(connection, deployment, held)
+            replaced = [] if instead is None else _supersede(connection, deployment, instead)
             connection.execute(insert(jobs).values(to_row(job)))
         self._work.ring()
+        return replaced
+
+    def end_waiting(self, id: str, status: DeploymentStatus, at: float, error: Mapping[str, Any]) -> Deployment | None:
+        with self._database.write(tells=True) as connection:
+            ended = _end_waiting(connection, id, {"status": status, "ended_at": at, "error": error})
+        self._work.ring()
+        return ended
 
     def put(self, connection: Connection, deployment: Deployment, held: bytes) -> None:
         """As part of somebody's transaction. Raises NotFound when there is no such app."""
@@ -109,6 +120,22 @@ class SqlDeployments:
     def _hold(self, connection: Connection, id: str, held: bytes) -> None:
         connection.execute(delete(secrets).where(secrets.c.deployment == id))
         connection.execute(insert(secrets).values(deployment=id, sealed=self._vault.seal(held, held_label(id))))
+
+
+def _supersede(connection: Connection, newer: Deployment, error: Mapping[str, Any]) -> list[Deployment]:
+    """Those of its app that wait; in one transaction with the newer one, so that at most one ever waits."""
+    waiting = select(jobs.c.id).where(jobs.c.lock_key == newer.app, jobs.c.state == "queued", jobs.c.kind == DEPLOYMENT)
+    end = {"status": DeploymentStatus.SUPERSEDED, "ended_at": newer.created_at, "error": error}
+    found = [_end_waiting(connection, id, end) for id in connection.execute(waiting).scalars().all()]
+    return [ended for ended in found if ended is not None]
+
+
+def _end_waiting(connection: Connection, id: str, end: Mapping[str, Any]) -> Deployment | None:
+    """With its job; None when that does not wait any more."""
+    waits = and_(jobs.c.id == id, jobs.c.state == "queued")
+    if not connection.execute(update(jobs).where(waits).values(state="cancelled", cancel=True)).rowcount:
+        return None
+    return end_deployment(connection, id, end)
 
 
 def end_deployment(connection: Connection, id: str, end: Mapping[str, Any]) -> Deployment:
