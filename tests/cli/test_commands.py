@@ -294,7 +294,7 @@ CALLS: list[tuple[tuple[str, ...], str, Any]] = [
     (("consent", "shop", "x", "y"), "POST apps/shop/consents", {"items": ["x", "y"]}),
     (("consent", "shop", "x", "--revoke"), "POST apps/shop/consents/revoke", {"items": ["x"]}),
     (("cancel", "shop"), "POST apps/shop/cancel", {}),
-    (("rollback", "shop", "--to", "2", "--detach"), "POST apps/shop/rollback", {"to": 2}),
+    (("rollback", "shop", "--to", "2", "--detach"), "POST apps/shop/rollback", {"to": 2, "without_approval": False}),
 ]  # fmt: skip
 
 

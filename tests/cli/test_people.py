@@ -24,8 +24,17 @@ CALLS: list[tuple[str, str, Any]] = [
     (
         "project protect blue production staging",
         "PUT /api/v1/projects/blue/protected",
-        {"environments": ["production", "staging"]},
+        {"environments": ["production", "staging"], "approval_s": 0.0},
     ),
+    (
+        "project protect blue production --approval --within 2h",
+        "PUT /api/v1/projects/blue/protected",
+        {"environments": ["production"], "approval_s": 7200.0},
+    ),
+    ("protect shop --approval", "PUT /api/v1/apps/shop/protection", {"protected": True, "approval_s": 86400.0}),
+    ("protect shop --no-approval", "PUT /api/v1/apps/shop/protection", {"protected": True, "approval_s": 0.0}),
+    ("protect shop --off", "PUT /api/v1/apps/shop/protection", {"protected": False, "approval_s": 0.0}),
+    ("protect shop --show", "GET /api/v1/apps/shop/protection", None),
     ("project members blue", "GET /api/v1/projects/blue/members", None),
     ("project list", "GET /api/v1/projects", None),
     (

@@ -26,6 +26,8 @@ COMMANDS = {
     "plan": "deploy",
     "rollback": "deploy",
     "cancel": "deploy",
+    "approve": "protect",
+    "protect": "protect",
     "status": "look",
     "apps": "look",
     "releases": "look",

@@ -82,13 +82,14 @@ def plan_command(session: Session, /, source: str | None, **options: Any) -> Non
 @click.command("rollback")
 @app_argument
 @click.option("--to", type=click.IntRange(min=1), metavar="N", help="Release to go back to (default: the one before).")
+@click.option("--without-approval", is_flag=True, help="An owner's emergency: nobody else is asked.")
 @click.option("--detach", is_flag=True, help="Do not wait for the end.")
 @json_option
 @click.pass_obj
-def rollback_command(session: Session, app: str, to: int | None, detach: bool) -> int:
+def rollback_command(session: Session, app: str, to: int | None, without_approval: bool, detach: bool) -> int:
     """Bring an earlier release of APP live again."""
     try:
-        document = session.client.call("POST", ("apps", app, "rollback"), RollbackBody(to).as_dict())
+        document = session.client.call("POST", ("apps", app, "rollback"), RollbackBody(to, without_approval).as_dict())
     except (Refused, Conflict) as error:
         raise at_the_door(error, app) from error
     return follow(session, document, detach)

@@ -14,6 +14,7 @@ from windlass.cli.text import line_of, moment, table
 from windlass.domain.errors import Usage
 from windlass.domain.people import project_name, user_name
 from windlass.domain.rights import DEFAULT_PROJECT, Role, role_named
+from windlass.domain.units import format_duration, parse_duration
 from windlass.wire.people import AdminBody, ProjectBody, ProtectBody, RoleBody, UserBody
 
 
@@ -222,13 +223,18 @@ def move_app(session: Session, app: str, project: str) -> None:
 @project_command.command("protect")
 @_project
 @click.argument("environments", nargs=-1, metavar="[ENVIRONMENT]...")
+@click.option("--approval", is_flag=True, help="A second maintainer approves each deployment.")
+@click.option("--within", default="24h", show_default=True, metavar="TIME", help="How long it waits for that.")
 @json_option
 @click.pass_obj
-def protect(session: Session, project: str, environments: tuple[str, ...]) -> None:
+def protect(session: Session, project: str, environments: tuple[str, ...], approval: bool, within: str) -> None:
     """Let only maintainers deploy to these ENVIRONMENTs of PROJECT; with none: to all, whoever may deploy."""
     path = ("projects", project, "protected")
-    document = session.client.call("PUT", path, ProtectBody(list(environments)).as_dict())
+    body = ProtectBody(list(environments), parse_duration(within) if approval else 0.0)
+    document = session.client.call("PUT", path, body.as_dict())
     words = f"only maintainers deploy to {', '.join(environments)}" if environments else "nothing is protected"
+    if environments and approval:
+        words += f", when another one approves within {within}"
     session.show(document, draw_done(f"{project}: {words}"))
 
 
@@ -247,7 +253,12 @@ def _draw_members(document: dict[str, Any]) -> str:
 
 def _draw_projects(document: dict[str, Any]) -> str:
     rows = [
-        (i.get("project"), ", ".join(i.get("apps") or []), ", ".join(i.get("protected") or []))
+        (
+            i.get("project"),
+            ", ".join(i.get("apps") or []),
+            ", ".join(i.get("protected") or []),
+            f"within {format_duration(i['approval_s'])}" if i.get("approval_s") else "",
+        )
         for i in document.get("items") or []
     ]
-    return table(("PROJECT", "APPS", "PROTECTED"), rows)
+    return table(("PROJECT", "APPS", "PROTECTED", "APPROVAL"), rows)

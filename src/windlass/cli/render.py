@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from windlass.cli.render_checks import count_findings, draw_findings
+from windlass.cli.render_deployment import awaited
 from windlass.cli.text import Styled, line_of, moment, seconds, size, styled, table
 
 Draw = Callable[[dict[str, Any]], str]
@@ -40,6 +41,8 @@ def draw_status(document: dict[str, Any]) -> str:
         running = [s for s in under_way.get("steps") or [] if s.get("status") == "running"]
         step = f" in {line_of(running[-1].get('name', ''))}" if running else ""
         lines += ["", f"deployment {line_of(under_way.get('status', ''))}{step}, {seconds(under_way.get('seconds'))}"]
+        if (under_way.get("approval") or {}).get("state") == "waiting":
+            lines.append(awaited(under_way))
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from windlass.cli.text import line_of, seconds, tell_error_document
+from windlass.cli.text import line_of, moment, seconds, tell_error_document
 
 _WORDS = {
     "live": ("live", "green"),
@@ -33,7 +33,9 @@ def draw_deployment(document: dict[str, Any]) -> str:
     lines = [head]
     if status in ("live", "unchanged"):
         lines += [f"  {line_of(url)}" for url in document.get("urls") or []]
-    if status in ("queued", "running"):
+    if status == "queued" and _waits_for_approval(document):
+        lines.append(awaited(document))
+    elif status in ("queued", "running"):
         lines.append(f"  windlass status {line_of(document.get('app', ''))}")
     report = document.get("report") or {}
     if document.get("error"):
@@ -41,6 +43,34 @@ def draw_deployment(document: dict[str, Any]) -> str:
         lines.append(tell_error_document(document["error"] | ({"hint": ""} if known else {})))
     lines += draw_report(report)
     return "\n".join(lines)
+
+
+def _waits_for_approval(document: dict[str, Any]) -> bool:
+    return (document.get("approval") or {}).get("state") == "waiting"
+
+
+def awaited(document: dict[str, Any]) -> str:
+    return f"  waits for approval by another maintainer: windlass approve {line_of(document.get('deployment', ''))}"
+
+
+def draw_request(document: dict[str, Any]) -> list[str]:
+    """What exactly a second person is asked to approve."""
+    approval = document.get("approval") or {}
+    request = approval.get("request") or {}
+    what = f"{line_of(document.get('kind', ''))} of {click.style(line_of(document.get('app', '')), bold=True)}"
+    lines = [f"{what}, asked for by {line_of(document.get('by') or 'a webhook or poll')}"]
+    told = {
+        "source": request.get("url") or request.get("source_kind"),
+        "ref": request.get("ref"),
+        "commit": request.get("pinned") or document.get("commit"),
+        "release": f"r{request['to']}" if request.get("to") else "",
+        "values": ", ".join(line_of(name) for name in request.get("given") or []),
+        "flags": ", ".join(line_of(flag) for flag in document.get("flags") or []),
+        "state": "not everything was committed" if request.get("dirty") else "",
+        "digest": request.get("digest"),
+        "until": moment(approval["expires_at"]) if approval.get("expires_at") else "",
+    }
+    return lines + [_fact(title, line_of(words)) for title, words in told.items() if words]
 
 
 def draw_report(report: dict[str, Any]) -> list[str]:

@@ -24,8 +24,9 @@ admin may everything, and so may whoever can open the unix socket (its owner, `r
 it never may more than its user may at that moment. "No token" is somebody whom windlass does not know: such a request
 ends with 401 before its path or body is looked at, a known caller without the right with 403.
 
-`app.deploy.protected` is asked for beside `app.deploy` where the project protects the environment
-(`windlass project protect`), and `env.write` where values are sent with a deployment.
+`app.deploy.protected` is asked for beside `app.deploy` where the app or its environment is protected
+(`windlass protect`, `windlass project protect`), `app.deploy.unapproved` for a rollback `--without-approval`, and
+`env.write` where values are sent with a deployment.
 """
 
 
