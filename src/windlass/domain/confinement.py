@@ -17,10 +17,12 @@ MOST_SERVICES = 20
 _FIX = "try it in an environment of its own, to which consent can be given: windlass source set APP@ENVIRONMENT"
 
 # Other spellings of limits, and what takes more than a share: all of it is said by `deploy.resources.limits` alone.
+# Labels are for others on the machine, a proxy of its own among them, who would believe what they claim.
 _LEFT_OUT = frozenset({
     "blkio_config", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_rt_period", "cpu_rt_runtime",
     "cpu_shares", "cpus", "cpuset", "mem_limit", "mem_reservation", "mem_swappiness", "memswap_limit",
     "oom_kill_disable", "oom_score_adj", "pids_limit", "ports", "restart", "scale",
+    "annotations", "label_file", "labels", "storage_opt",
 })  # fmt: skip
 
 
@@ -52,14 +54,16 @@ def confinement_problems(model: Model, wishes: Iterable[Wish]) -> tuple[Detail, 
 
 def own_places(routes: Iterable[Route], own: str) -> tuple[Route, ...]:
     """A preview answers under its own host alone, `own`: the first host that is asked for becomes that, others lie
-    below it under a name made of theirs, and what would then be asked for twice is left out."""
-    given = list(routes)
+    below it under a name made of theirs. What would then be asked for twice is left out, as are redirects elsewhere.
+    """
+    given = [route for route in routes if route.options.redirect is None or not route.options.redirect.host]
     hosts = list(dict.fromkeys(route.host for route in given))
-    kept: dict[tuple[str, str], Route] = {}
+    kept: dict[tuple[Any, ...], Route] = {}
     for route in given:
         label = route.host.removeprefix("*.").replace(".", "-")[:63].strip("-")
         host = "" if route.host in ("", hosts[0]) else f"{label}.{own}"
-        kept.setdefault((host, route.path), replace(route, host=host))
+        place = (host, route.path, route.options.match, route.options.conditions)
+        kept.setdefault(place, replace(route, host=host))
     return tuple(sorted(kept.values(), key=lambda route: route.host != ""))
 
 

@@ -10,6 +10,7 @@ from windlass.domain.records import Resource
 from windlass.domain.subnets import fixed_address, free_subnet, upper_half
 from windlass.ports.engine import AddressTaken, ConnectOptions, NetworkFacts, VolumeFacts
 from windlass.ports.outside import Outside
+from windlass.usecases.confines import consents_of
 from windlass.usecases.undertaking import Undertaking
 
 _TRIES = 64
@@ -89,7 +90,7 @@ def is_own_volume(outside: Outside, app: str, volume: VolumeFacts) -> bool:
     labels = volume.labels
     if labels.get("windlass.instance") == outside.instance:
         return labels.get("windlass.app") == app
-    return f"volume:{volume.name}" in outside.store.consents.all(app)
+    return f"volume:{volume.name}" in consents_of(outside, app)
 
 
 def attach(work: Undertaking, wanted: Attach) -> None:

@@ -12,6 +12,7 @@ from windlass.domain.records import StepRecord
 from windlass.domain.sources import IMAGE_PREFIX
 from windlass.usecases.binds import local_binds
 from windlass.usecases.concern import commit_facts, keep_commit, leave_out_skipped, leave_out_unconcerned
+from windlass.usecases.confines import kept_values
 from windlass.usecases.contracts import OPTION, pack_contract
 from windlass.usecases.fetching import Wanted, obtain
 from windlass.usecases.flags import dirty_problems, told_flags
@@ -65,7 +66,7 @@ def _named(options: Mapping[str, Any]) -> str:
 def resolve_project(prep: Preparation, record: list[StepRecord]) -> None:
     outside, deployment = prep.work.outside, prep.deployment
     folder = outside.trees.source(deployment.app, prep.number)
-    stored = outside.store.variables.all(deployment.app)
+    stored = kept_values(outside, deployment.app)
     reading = Reading(
         app=deployment.app,
         folder=folder,

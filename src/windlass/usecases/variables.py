@@ -11,6 +11,7 @@ from windlass.domain.contract import Contract
 from windlass.domain.contract_scopes import use_of
 from windlass.domain.contract_urls import encode_credentials, has_credentials
 from windlass.domain.errors import Detail, NotFound, WindlassError, refuse
+from windlass.domain.previews import base_of, values_app
 from windlass.domain.records import Deployment
 from windlass.domain.redact import Redactor
 from windlass.ports.outside import Outside
@@ -187,7 +188,8 @@ def redactor_of(values: Mapping[str, str]) -> Redactor:
 def redactor_for(outside: Outside, app: str, deployment: str = "") -> Redactor:
     """Knows every value of the app's variables and of this deployment, and the app's tokens and keys."""
     values = {**outside.store.variables.all(app), **(held_values(outside, deployment) if deployment else {})}
-    return Redactor({**values, **own_secrets(outside, app)})
+    shared = outside.store.variables.all(values_app(base)) if (base := base_of(app)) else {}
+    return Redactor({**shared, **values, **own_secrets(outside, app)})
 
 
 def own_secrets(outside: Outside, app: str) -> dict[str, str]:
