@@ -15,9 +15,10 @@ from typing import Any
 from windlass import __version__, settings
 from windlass.adapters import daemon, systemd
 from windlass.adapters.daemon import Locks
-from windlass.cli.client import Client
-from windlass.cli.connections import is_loopback
-from windlass.cli.session import Target, UpOptions
+from windlass.cli.session import UpOptions
+from windlass.client.client import Client
+from windlass.client.connections import is_loopback
+from windlass.client.target import Target
 from windlass.domain.errors import Failed, NotAllowed, OutOfReach, Refused, Usage, WindlassError
 from windlass.domain.names import cidr
 from windlass.settings import Settings
@@ -67,6 +68,7 @@ def locks_of(known: Settings) -> Locks:
 def _wanted(options: UpOptions) -> Settings:
     """The settings asked for, checked and written to the home."""
     found = settings.load(options.home)
+    database_of(found)
     wanted = replace(
         found,
         http_port=options.http_port or found.http_port,
@@ -89,6 +91,17 @@ def _wanted(options: UpOptions) -> Settings:
         raise NotAllowed(
             f"the home {wanted.home} cannot be written: {error.strerror}", code="home_not_writable", hint="--home DIR"
         ) from error
+
+
+def database_of(known: Settings) -> str:
+    """The database's URL. Raises Refused for a home whose PostgreSQL is not named."""
+    if known.database != "sqlite" and not known.database_url:
+        raise Refused(
+            f"the database of {known.home} is in PostgreSQL, and WINDLASS_DATABASE_URL is not set; nothing was changed",
+            code="database_not_named",
+            hint="set WINDLASS_DATABASE_URL as it was; another SQLite file in the home would know nothing of the apps",
+        )
+    return known.database_url or f"sqlite:///{known.home / 'windlass.db'}"
 
 
 def _absolute(file: str) -> str:
@@ -144,7 +157,7 @@ def _welcome(wanted: Settings) -> dict[str, Any]:
     """What lets the first person in over TCP, each shown once: a link for the first admin, and a first token."""
     if not wanted.admin_url:
         return {"token": None, "setup": None}
-    client = Client(Target(wanted.home, wanted.socket))
+    client = Client.at(Target(wanted.home, wanted.socket))
     link = client.call("POST", ("users", "first"))["link"]
     if link is None:
         return {"token": None, "setup": None}
@@ -199,8 +212,8 @@ def _replace(wanted: Settings, locks: Locks, with_systemd: bool) -> None:
 
 
 def _control(known: Settings) -> dict[str, Any]:
-
-    return Client(Target(known.home, known.socket)).get("control")
+    """Whoever waits for it asks again for itself."""
+    return Client.at(Target(known.home, known.socket), patience_s=0).get("control")
 
 
 def _wait_for_api(wanted: Settings, locks: Locks) -> None:

@@ -7,7 +7,8 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-HOME_VARIABLE = "WINDLASS_HOME"
+from windlass.wire.places import HOME_VARIABLE as HOME_VARIABLE
+from windlass.wire.places import default_home, socket_in
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Settings:
     pool: str = "10.213.0.0/16"
     docker_host: str = "unix:///var/run/docker.sock"
     database_url: str = ""
+    database: str = "sqlite"  # or postgresql: then `database_url` has to be named at every start
     upload_limit: int = 1 << 30
     tls_cert: str = ""  # PEM files of the API's own certificate, "" for none
     tls_key: str = ""
@@ -33,7 +35,7 @@ class Settings:
     @property
     def socket(self) -> Path:
         """The API's unix socket; beside the home when its path would be too long for one (108 bytes)."""
-        inside = self.home / "run" / "api.sock"
+        inside = socket_in(self.home)
         if len(str(inside)) < 100:
             return inside
         return Path("/run") / f"windlass-{self.instance}.sock"
@@ -60,17 +62,6 @@ class Settings:
         return self.home / "log" / "windlass.log"
 
 
-def default_home() -> Path:
-    """WINDLASS_HOME, else /var/lib/windlass for root and the XDG data folder for others."""
-    named = os.environ.get(HOME_VARIABLE)
-    if named:
-        return Path(named)
-    if os.geteuid() == 0:
-        return Path("/var/lib/windlass")
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(data) / "windlass"
-
-
 def load(home: Path | None = None) -> Settings:
     """The settings of a home: what `up` wrote there, with the environment on top."""
     folder = (home or default_home()).absolute()
@@ -90,6 +81,8 @@ def save(settings: Settings) -> Settings:
     """Make the home (0700) and keep the settings there; gives the instance its name at first."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     named = settings if settings.instance else replace(settings, instance=os.urandom(4).hex())
+    if named.database_url:
+        named = replace(named, database="sqlite" if named.database_url.startswith("sqlite") else "postgresql")
     for folder in ("run", "log", "apps", "edge", "uploads"):
         (named.home / folder).mkdir(exist_ok=True, mode=0o700)
     document = {k: v for k, v in asdict(named).items() if k not in ("home", "database_url")}

@@ -11,7 +11,7 @@ import pytest
 
 from windlass.cli.checkout import Checkout, read_checkout
 from windlass.cli.source import find_source, name_of
-from windlass.cli.upload import check_folder, write_archive
+from windlass.client.archive import check_folder, write_archive
 from windlass.domain.errors import Refused, Usage
 
 NAMES = [

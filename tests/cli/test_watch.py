@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from windlass.cli.client import Message
-from windlass.cli.watch import PATIENCE_S, Left, Watch
+from windlass.cli.watch import Left, Watch
+from windlass.client import Client
+from windlass.client.messages import PATIENCE_S, Message, read_messages
 from windlass.domain.errors import OutOfReach
 
 END = Message("", "end", {"status": "live"})
@@ -24,6 +25,8 @@ class Scripted:
     def __init__(self, *connections: list[Any]) -> None:
         self.connections = list(connections)
         self.asked: list[str] = []
+
+    following = Client.following
 
     def stream(self, _path: tuple[str, ...], last_id: str = "") -> Iterator[Message]:
         self.asked.append(last_id)
@@ -107,8 +110,6 @@ def test_the_second_ctrl_c_leaves() -> None:
 def test_a_message_cut_in_the_middle_is_a_lost_connection() -> None:
     from io import BytesIO
 
-    from windlass.cli.client import read_messages
-
     text = f'id: 1\nevent: step\ndata: {json.dumps({"a": 1})}\n\nid: 2\nevent: step\ndata: {{"a"\n\n'
     incoming = read_messages(BytesIO(text.encode()))
     assert next(incoming) == Message("1", "step", {"a": 1})
@@ -118,8 +119,6 @@ def test_a_message_cut_in_the_middle_is_a_lost_connection() -> None:
 
 def test_messages_of_several_lines_and_pings() -> None:
     from io import BytesIO
-
-    from windlass.cli.client import read_messages
 
     text = b": ping\r\n\r\nevent: x\r\ndata: [1,\r\ndata: 2]\r\n\r\n: ping\n\nid: 5\ndata:{}\n\ndata: cut off"
     assert list(read_messages(BytesIO(text))) == [Message("", "x", [1, 2]), Message("5", "message", {})]

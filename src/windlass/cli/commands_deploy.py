@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -174,14 +173,7 @@ def _read_env_file(name: str) -> str:
 
 
 def _send(session: Session, path: tuple[str, str], source: Source, body: DeployBody) -> dict[str, Any]:
-    full = ("apps", *path)
-    if source.folder is None:
-        return session.client.call("POST", full, body.as_dict())
-    from windlass.cli.upload import check_folder, write_archive
-
-    check_folder(source.folder)
-    write: Callable[[IO[bytes]], None] = partial(write_archive, source.folder)
-    return session.client.upload(full, body.as_dict(), write)
+    return session.client.submit(*path, body, source.folder)
 
 
 def _progress(session: Session) -> Any:

@@ -11,20 +11,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import windlass
-from windlass.cli.client import Client
 from windlass.cli.demo_stage import Stage
 from windlass.cli.load import BackgroundLoad, LoadProfile
 from windlass.cli.load_report import Counters, LoadReport
 from windlass.cli.session import Session, Target, UpOptions, print_json
-from windlass.cli.upload import write_archive
 from windlass.cli.watch import Left, Watch
+from windlass.client.client import Client
 from windlass.domain.errors import NotFound, Usage
-from windlass.wire.bodies import DeployBody, RollbackBody
+from windlass.wire.bodies import DeployBody
 
 APP = "guestbook"
 FIRST_PORT = 8088
@@ -173,7 +171,7 @@ def _begin(session: Session, home: Path, options: DemoOptions, stage: Stage) -> 
     actual = int(document["edge"]["http_port"])
     stage.done(f"control plane and edge are up, HTTP on port {actual}, home {home}")
     target = Target(home, _socket(home))
-    return Demo(stage, Client(target), home / "demo", actual, options)
+    return Demo(stage, Client.at(target), home / "demo", actual, options)
 
 
 def _socket(home: Path) -> Path:
@@ -209,8 +207,7 @@ def _deploy(
     source = make(version, demo.folder / version)
     _quicken(source / "windlass.yaml", impatient)
     body = DeployBody(values=_secrets(demo), force=True)
-    write: Callable[[IO[bytes]], None] = partial(write_archive, source)
-    queued = demo.client.upload(("apps", APP, "deployments"), body.as_dict(), write)
+    queued = demo.client.submit(APP, "deployments", body, source)
     return _wait(demo, queued, progress)
 
 
@@ -248,8 +245,7 @@ def _play(demo: Demo, load: BackgroundLoad, act: Act, make: Callable[[str, Path]
             document = _deploy(demo, make, act.version, act.impatient, progress)
         else:
             load.expect_switch()
-            body = RollbackBody(demo.first_release).as_dict()
-            document = _wait(demo, demo.client.call("POST", ("apps", APP, "rollback"), body), progress)
+            document = _wait(demo, demo.client.rollback(APP, demo.first_release), progress)
         time.sleep(SETTLE_S)
     if act.wanted is TAKEN_BACK:
         load.expect_switch()
@@ -325,7 +321,7 @@ def _remove(session: Session, home: Path) -> int:
         return 0
     document = session.launcher.up(UpOptions(home=home), session.say)
     try:
-        Client(Target(home, _socket(home))).call("DELETE", ("apps", APP), query={"data": "true"})
+        Client.at(Target(home, _socket(home))).call("DELETE", ("apps", APP), query={"data": "true"})
     except NotFound:
         session.say("its app is gone already")
     session.launcher.down(home, True, session.say)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from windlass.client.target import Target as Target
 from windlass.domain.errors import Refused, WindlassError
 
 if TYPE_CHECKING:
-    from windlass.cli.client import Client
+    from windlass.client.client import Client
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,9 @@ class Launcher(Protocol):
     def up(self, options: UpOptions, say: Callable[[str], None]) -> dict[str, Any]: ...
     def down(self, home: Path | None, edge: bool, say: Callable[[str], None]) -> dict[str, Any]: ...
     def serve(self, home: Path | None) -> None: ...
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the API answers: at `url` with `token`, or when that is empty at the unix socket of `home`."""
-
-    home: Path
-    socket: Path
-    url: str = ""
-    token: str = ""
+    def backup(self, home: Path | None, file: str, passphrase: str) -> dict[str, Any]: ...
+    def restore(self, home: Path | None, file: Path, passphrase: str) -> dict[str, Any]: ...
+    def copy_database(self, home: Path | None, url: str) -> dict[str, Any]: ...
 
 
 class RefusedAtTheDoor(Refused):
@@ -70,9 +64,9 @@ class Session:
 
     @property
     def client(self) -> Client:
-        from windlass.cli.client import Client
+        from windlass.client.client import Client
 
-        return Client(self.target)
+        return Client.at(self.target)
 
     @property
     def may_ask(self) -> bool:

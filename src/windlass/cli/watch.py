@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from windlass.cli.client import Client, Message
-from windlass.domain.errors import OutOfReach
+from windlass.client.client import Client
+from windlass.client.messages import Following, Message
+from windlass.domain.errors import Failed
 from windlass.wire import EVENT_END
-
-PATIENCE_S = 60.0
-PAUSE_S = 0.3
 
 
 class Progress(Protocol):
@@ -38,7 +36,10 @@ class Watch:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.monotonic
     interrupted: bool = False
-    last_id: str = ""
+    _following: Following = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._following = self.client.following(self.deployment, on_lost=self._lost, sleep=self.sleep, now=self.now)
 
     def run(self) -> dict[str, Any]:
         """The final document. Raises Left, or OutOfReach when the control plane stays away."""
@@ -52,40 +53,19 @@ class Watch:
             self.progress.close()
 
     def _follow(self) -> dict[str, Any]:
-        lost_at: float | None = None
-        while True:
-            try:
-                for message in self._messages():
-                    lost_at = None
-                    if message.kind == EVENT_END and isinstance(message.data, dict):
-                        return message.data
-                    self._show(message)
-                lost_at = self.now() if lost_at is None else lost_at
-            except OutOfReach as error:
-                lost_at = self._wait_again(lost_at, error)
-            self.sleep(PAUSE_S)
-
-    def _messages(self) -> Iterator[Message]:
-        return self.client.stream(("deployments", self.deployment, "events"), last_id=self.last_id)
-
-    def _wait_again(self, lost_at: float | None, error: OutOfReach) -> float:
-        if lost_at is None:
-            self.progress.say("the connection to windlass is lost; the deployment goes on; connecting again …")
-            return self.now()
-        if self.now() - lost_at > PATIENCE_S:
-            raise OutOfReach(
-                f"windlass has not answered for {PATIENCE_S:.0f} s; the deployment resumes when it runs again",
-                code=error.code,
-                hint=error.hint,
-            ) from error
-        return lost_at
+        for message in self._following.messages():
+            if message.kind == EVENT_END and isinstance(message.data, dict):
+                return message.data
+            self._show(message)
+        raise Failed("the stream of the deployment ended without a word", code="bad_answer")
 
     def _show(self, message: Message) -> None:
-        if message.id:
-            self.last_id = message.id
         if isinstance(message.data, dict):
             inner = message.data.get("data")
             self.progress.event(message.kind, inner if isinstance(inner, dict) else message.data)
+
+    def _lost(self) -> None:
+        self.progress.say("the connection to windlass is lost; the deployment goes on; connecting again …")
 
     def _interrupt(self) -> None:
         if self.interrupted:

@@ -67,7 +67,7 @@ _BEYOND: Mapping[str, tuple[int, ...]] = {
     f"POST {API}/apps/{{app}}/deployments": (413,),
     f"POST {API}/apps/{{app}}/plan": (413,),
     "POST /hooks/{app}": (413, 429),
-    "POST /login": (429,),
+    "POST /login": (401, 429),
 }
 """What only these answer."""
 

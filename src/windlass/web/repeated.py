@@ -19,8 +19,8 @@ from windlass.ports.outside import Outside
 from windlass.usecases import repetition
 from windlass.usecases.repetition import Answer
 from windlass.web.failures import answer_of
+from windlass.wire import KEY_HEADER
 
-KEY_HEADER = "idempotency-key"
 REPLAYED_HEADER = "idempotency-replayed"
 BODY_LIMIT = 8 << 20
 

@@ -21,10 +21,13 @@ from windlass.domain.errors import (
 
 API = "/api/v1"
 EXIT_HEADER = "windlass-exit-code"
+KEY_HEADER = "idempotency-key"
+RUNNING_CODE = "idempotency_running"  # the first request with this key is being carried out still
 PARAMETERS_FIELD = "parameters"
 SOURCE_FIELD = "source"
 
 EVENT_END = "end"  # the last message of a stream; of a deployment's: its final document
+EVENT_WAITING = "waiting"  # {"waiting": {"position", "reason"} or null}, whenever that changes
 EVENT_ERROR = "failure"  # instead of it: an error document
 
 EXIT_OF_STATUS: Mapping[str, int] = {

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from windlass.cli.session import Target
+from windlass.client.target import Target
 from windlass.domain.errors import NotAllowed, OutOfReach, Usage, WindlassError
 
 CONNECT_S = 5.0
