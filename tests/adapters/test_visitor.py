@@ -73,7 +73,7 @@ def raw(serve_one: Callable[[socket.socket], None]) -> Iterator[int]:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         yield listening.getsockname()[1]
-        thread.join(5)
+        thread.join(30)
 
 
 def visit(port: int, request: Visit, patience: Patience = QUICK) -> Answer:

@@ -40,7 +40,7 @@ class Server:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(30)
         return self
 
     def __exit__(
@@ -48,7 +48,7 @@ class Server:
     ) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(5)
+        self._thread.join(30)
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
