@@ -19,7 +19,6 @@ from windlass.domain.taskservices import add_tasks, tasks_of, with_images
 from windlass.ports.engine import ImageFacts
 from windlass.usecases.binds import resolve_binds
 from windlass.usecases.building import BuildOrder, build_images, hints
-from windlass.usecases.confines import within_caps
 from windlass.usecases.buildline import build_turn
 from windlass.usecases.confines import within_caps
 from windlass.usecases.designing import Design, design_release

@@ -16,7 +16,6 @@ from windlass.domain.routing import Routing, default_routes, routes_from_manifes
 from windlass.domain.smokeplan import smoke_problems, smoke_steps
 from windlass.usecases.binds import Bind, kinds, questions
 from windlass.usecases.confines import consents_of, own_routing
-from windlass.usecases.confines import consents_of, own_routing
 from windlass.usecases.project import Project
 from windlass.usecases.routes import default_host
 from windlass.usecases.undertaking import Undertaking, load_kept

@@ -18,7 +18,6 @@ from windlass.domain.taskservices import labelled_tasks, tasks_of
 from windlass.ports.outside import Outside
 from windlass.usecases.binds import local_binds
 from windlass.usecases.confines import kept_values
-from windlass.usecases.confines import kept_values
 from windlass.usecases.contracts import line_of_note
 from windlass.usecases.designing import Design
 from windlass.usecases.fetching import Wanted, obtain

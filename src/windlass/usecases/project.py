@@ -13,7 +13,6 @@ from windlass.domain import names
 from windlass.domain.blanks import dangerous_blanks
 from windlass.domain.compose import Model
 from windlass.domain.confinement import confinement_problems
-from windlass.domain.confinement import confinement_problems
 from windlass.domain.contract import Contract
 from windlass.domain.contract_scopes import find_places
 from windlass.domain.documents import Document, parse_yaml
@@ -21,7 +20,6 @@ from windlass.domain.errors import Detail, Refused, WindlassError, refuse
 from windlass.domain.manifest import Manifest
 from windlass.domain.manifestfile import parse_manifest
 from windlass.domain.modelreader import read_model
-from windlass.domain.previews import is_preview
 from windlass.domain.previews import is_preview
 from windlass.domain.release import Route
 from windlass.domain.screening import Screen, screen_files, screen_model
@@ -31,7 +29,6 @@ from windlass.domain.traefiklabels import labelled_routes
 from windlass.domain.wishes import Wish, find_wishes, host_wishes, missing_consents
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ComposeSource, Resolved
-from windlass.usecases.confines import within_caps
 from windlass.usecases.confines import within_caps
 from windlass.usecases.contracts import check_values, learn_contract, told, with_contract, with_uses
 from windlass.usecases.dialects import Spoken, fill_in, translate_project

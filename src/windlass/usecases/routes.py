@@ -8,7 +8,6 @@ from windlass.domain.errors import NotFound
 from windlass.domain.parts import containers_of
 from windlass.domain.plan import Drain, SwitchRoutes
 from windlass.domain.previews import is_preview
-from windlass.domain.previews import is_preview
 from windlass.domain.release import Route, Snapshot
 from windlass.domain.routeoptions import Condition, RouteOptions
 from windlass.ports.edge import EdgeApp, EdgePage, EdgeRoute, EdgeServer
