@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from windlass.cli.render_checks import draw_findings
-from windlass.cli.text import line_of, seconds
+from windlass.cli.text import line_of, seconds, told_waiting
 from windlass.domain.release import STEPS
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class PlainProgress:
         elif kind == "checks":
             for line in doubts(data):
                 self._write(f"  {line}")
+        elif kind == "waiting" and (words := told_waiting(data.get("waiting"))):
+            self._write(click.style(words, fg="yellow"))
         elif kind == "state" and data.get("status") in _TOLD_STATES:
             self._write(click.style(line_of(data["status"]), fg="yellow"))
 
@@ -68,6 +70,7 @@ class LiveProgress:
         self._now = now
         self._steps: dict[str, tuple[str, float, float | None]] = {}
         self._tail: deque[str] = deque(maxlen=SHOWN_LINES)
+        self._waiting = ""
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8, transient=False)
         self._live.start()
 
@@ -81,6 +84,8 @@ class LiveProgress:
                 self._tail.clear()
         elif kind in ("line", "note", "warning", "error", "health", "smoke"):
             self._tail.append(told_line(data))
+        elif kind == "waiting":
+            self._waiting = told_waiting(data.get("waiting"))
         elif kind == "checks":
             for line in doubts(data):
                 self.say(click.unstyle(line))
@@ -92,6 +97,7 @@ class LiveProgress:
 
     def close(self) -> None:
         self._tail.clear()
+        self._waiting = ""
         self._live.stop()
 
     def _draw(self) -> Text:
@@ -105,6 +111,8 @@ class LiveProgress:
             text.append(f"{mark} ", style=colour)
             text.append(f"{name:<8} ", style="bold" if status == "running" else "")
             text.append(f"{seconds(spent) if spent is not None else status:>8}\n", style="dim")
+        if self._waiting:
+            text.append(f"{self._waiting}\n", style="yellow")
         for line in self._tail:
             text.append(f"  │ {line}\n", style="dim")
         text.rstrip()

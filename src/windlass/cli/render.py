@@ -9,7 +9,7 @@ import click
 
 from windlass.cli.render_checks import count_findings, draw_findings
 from windlass.cli.render_deployment import awaited
-from windlass.cli.text import Styled, line_of, moment, seconds, size, styled, table
+from windlass.cli.text import Styled, line_of, moment, seconds, size, styled, table, told_waiting
 
 Draw = Callable[[dict[str, Any]], str]
 _MESSAGE = 50  # characters of a commit's message in the list of releases
@@ -43,6 +43,8 @@ def draw_status(document: dict[str, Any]) -> str:
         lines += ["", f"deployment {line_of(under_way.get('status', ''))}{step}, {seconds(under_way.get('seconds'))}"]
         if (under_way.get("approval") or {}).get("state") == "waiting":
             lines.append(awaited(under_way))
+        elif words := told_waiting(under_way.get("waiting")):
+            lines.append(f"  {words}")
     return "\n".join(lines)
 
 

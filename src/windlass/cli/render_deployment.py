@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from windlass.cli.text import line_of, moment, seconds, tell_error_document
+from windlass.cli.text import line_of, moment, seconds, tell_error_document, told_waiting
 
 _WORDS = {
     "live": ("live", "green"),
@@ -36,6 +36,8 @@ def draw_deployment(document: dict[str, Any]) -> str:
     if status == "queued" and _waits_for_approval(document):
         lines.append(awaited(document))
     elif status in ("queued", "running"):
+        if words := told_waiting(document.get("waiting")):
+            lines.append(f"  {words}")
         lines.append(f"  windlass status {line_of(document.get('app', ''))}")
     report = document.get("report") or {}
     if document.get("error"):

@@ -125,3 +125,11 @@ def _tell_detail(detail: dict[str, Any]) -> list[str]:
     if fix:
         lines.append(f"    {click.style('→', dim=True)} {fix}")
     return lines
+
+
+def told_waiting(waiting: dict[str, Any] | None) -> str:
+    """What a deployment waits for; "" when it does not."""
+    if not waiting:
+        return ""
+    place = f"place {line_of(waiting['position'])} in the queue: " if waiting.get("position") else "waits for "
+    return place + line_of(waiting.get("reason", ""))

@@ -13,7 +13,7 @@ from typing import Any
 from windlass.domain.errors import WindlassError
 from windlass.domain.names import shown
 from windlass.domain.records import App
-from windlass.domain.release import base_project
+from windlass.domain.release import DeploymentStatus, base_project
 from windlass.domain.subnets import count_free
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
@@ -236,6 +236,13 @@ def _belongs(outside: Outside, app: App, container: Container) -> bool:
     return container.labels.get("windlass.release") in {str(n) for n in wanted if n is not None}
 
 
+def _queue(outside: Outside) -> Iterator[Finding]:
+    unfinished, limits = outside.store.deployments.unfinished(), outside.limits
+    running = sum(d.status is DeploymentStatus.RUNNING for d in unfinished)
+    at_once = f"{running} of {limits.deploys} deployments at once, {limits.builds} of them may build"
+    yield Finding("queue", OK, f"{at_once}; {len(unfinished) - running} wait")
+
+
 _CHECKS: dict[str, Check] = {
     "engine": look_at_engine,
     "compose": look_at_compose,
@@ -246,5 +253,6 @@ _CHECKS: dict[str, Check] = {
     "clock": look_at_clock,
     "database": _database,
     "master key": _key,
+    "queue": _queue,
     "containers": _strays,
 }

@@ -7,10 +7,12 @@ from typing import Any
 
 from windlass.domain import names
 from windlass.domain.errors import NotFound, OutOfReach
+from windlass.domain.queueing import waiting
 from windlass.domain.records import App, Deployment, Event, Release, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_project, generation_project
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
+from windlass.usecases import approvals
 from windlass.usecases.approvals import approval_document
 from windlass.usecases.flags import flags_of
 from windlass.usecases.requests import at_work
@@ -44,6 +46,7 @@ def describe_deployment(outside: Outside, deployment: Deployment) -> dict[str, A
         "error": deployment.error,
         "report": deployment.report or None,
         "position": _position(outside, deployment),
+        "waiting": waiting_document(outside, deployment),
         "approval": approval_document(outside, deployment),
         "by": str(deployment.options.get("by") or ""),
         "flags": flags_of(deployment.options),
@@ -64,6 +67,24 @@ def _position(outside: Outside, deployment: Deployment) -> int | None:
     if deployment.status is not DeploymentStatus.QUEUED:
         return None
     return outside.store.jobs.position(deployment.id)
+
+
+def waiting_document(outside: Outside, deployment: Deployment) -> dict[str, Any] | None:
+    """{"position": 1 for the next, or null without a place in the queue, "reason"}; None for one that does not wait."""
+    status = deployment.status
+    if status is DeploymentStatus.AWAITING:
+        return approvals.waiting_document(deployment)
+    begun = status is DeploymentStatus.RUNNING
+    if status.is_final or begun and not _builds(deployment):
+        return None
+    standing = outside.store.jobs.standing(deployment.id, outside.clock.now())
+    found = waiting(standing, outside.limits, begun=begun) if standing is not None else None
+    return found.as_dict() if found is not None else None
+
+
+def _builds(deployment: Deployment) -> bool:
+    """In the only step that may wait for others."""
+    return any(s.name == "build" and s.status == "running" for s in deployment.steps)
 
 
 def _urls(outside: Outside, deployment: Deployment) -> list[str]:

@@ -17,7 +17,7 @@ from windlass.domain.records import Event
 from windlass.ports.outside import Outside
 from windlass.usecases import views
 from windlass.web.feed import Feed
-from windlass.wire import EVENT_END, EVENT_ERROR, error_document
+from windlass.wire import EVENT_END, EVENT_ERROR, EVENT_WAITING, error_document
 
 PING_S = 10
 PAGE = 500
@@ -37,16 +37,23 @@ async def _counted(messages: AsyncIterator[ServerSentEvent], feed: Feed) -> Asyn
 async def deployment_messages(
     outside: Outside, feed: Feed, deployment: str, last: int
 ) -> AsyncIterator[ServerSentEvent]:
-    """Its events after `last`; when it is final, its document as the last message. Ends early when the feed closes."""
+    """Its events after `last`; when it is final, its document as the last message. Ends early when the feed closes.
+
+    In between, without an id, what it waits for whenever that changes.
+    """
+    told: dict[str, Any] | None = None
     while not feed.closed:
         position = feed.position
-        final = await run_in_threadpool(_is_final, outside, deployment)
+        final, waiting = await run_in_threadpool(_look, outside, deployment)
         page = await run_in_threadpool(_page, outside, deployment, last)
         for event in page:
             last = event.id
             yield _message(event.kind, views.event_document(event), event.id)
         if len(page) == PAGE:
             continue
+        if waiting != told:
+            told = waiting
+            yield _message(EVENT_WAITING, {"waiting": waiting})
         if final:
             document = await run_in_threadpool(views.deployment_document, outside, deployment)
             yield _message(EVENT_END, document)
@@ -123,8 +130,10 @@ class _Reader:
         return self._stopped.is_set() or self._feed.closed
 
 
-def _is_final(outside: Outside, deployment: str) -> bool:
-    return outside.store.deployments.get(deployment).status.is_final
+def _look(outside: Outside, deployment: str) -> tuple[bool, dict[str, Any] | None]:
+    """Whether it is final, and what it waits for."""
+    found = outside.store.deployments.get(deployment)
+    return found.status.is_final, views.waiting_document(outside, found)
 
 
 def _page(outside: Outside, deployment: str, last: int) -> list[Event]:
