@@ -50,7 +50,7 @@ lock: ## requirements.lock from pyproject.toml
 	@. .ci/certificates
 	env -u PIP_FIND_LINKS -u UV_FIND_LINKS -u UV_INDEX_URL -u UV_DEFAULT_INDEX $(BIN)/uv pip compile --quiet --no-config \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
-	  --extra postgres --group dev pyproject.toml --output-file requirements.lock
+	  --extra oidc --extra postgres --group dev pyproject.toml --output-file requirements.lock
 
 clean: ## removes what make has made here; the engine and its images stay
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
