@@ -74,6 +74,21 @@ class _Launcher:
         stop_edge = (lambda: build_edge(known, build_engine(known)).stop()) if edge else None
         return launch.down(known, stop_edge, say)
 
+    def backup(self, home: Path | None, file: str, passphrase: str) -> dict[str, Any]:
+        from windlass import safekeeping
+
+        return safekeeping.backup(home, file, passphrase)
+
+    def restore(self, home: Path | None, file: Path, passphrase: str) -> dict[str, Any]:
+        from windlass import safekeeping
+
+        return safekeeping.restore(home, file, passphrase)
+
+    def copy_database(self, home: Path | None, url: str) -> dict[str, Any]:
+        from windlass import safekeeping
+
+        return safekeeping.copy_database(home, url)
+
     def serve(self, home: Path | None) -> None:
         known = settings.load(home)
         os.environ[HOME_VARIABLE] = str(known.home)
@@ -166,13 +181,13 @@ class ControlPlane:
     def _run(self) -> None:
         from windlass.adapters.log import open_log
         from windlass.adapters.store.store import open_store
+        from windlass.launch import database_of
         from windlass.web.options import WebOptions
         from windlass.web.server import build_app
         from windlass.web.serving import Listeners, Serving
 
         known = self._known
-        url = known.database_url or f"sqlite:///{known.home / 'windlass.db'}"
-        store = open_store(url, known.home / "secret.key")
+        store = open_store(database_of(known), known.home / "secret.key")
         if "alembic" in sys.modules:
             store.close()
             os.execv(sys.executable, sys.orig_argv)  # a migration's tools stay in memory: begin anew without them

@@ -46,6 +46,8 @@ COMMANDS = {
     "consent": "consent",
     "key": "key",
     "user": "people",
+    "self": "self",
+    "db": "self",
     "project": "people",
     "token": "access",
     "audit": "access",
