@@ -43,6 +43,7 @@ COMMANDS = {
     "env": "variables",
     "source": "source",
     "hook": "hook",
+    "previews": "previews",
     "consent": "consent",
     "key": "key",
     "user": "people",

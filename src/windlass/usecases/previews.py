@@ -28,7 +28,7 @@ from windlass.usecases.removal import remove
 from windlass.usecases.requests import DeployRequest, request_deploy
 from windlass.usecases.routes import default_host
 
-__all__ = ["KIND", "Followed", "describe", "end", "follow", "let_forks_in", "turn_off", "turn_on"]
+__all__ = ["KIND", "Followed", "Wish", "describe", "end", "follow", "let_forks_in", "turn_off", "turn_on"]
 
 MOST_WAITING = 50
 RETRY_S = 30.0
@@ -41,6 +41,18 @@ class Followed:
     result: str
     reason: str = ""
     deployment: Deployment | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The rules that are asked for; None: as it was, or as rules begin."""
+
+    app: str
+    limit: int | None = None
+    keep_s: float | None = None
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
 
 
 # --- what the operator does ------------------------------------------------------------------------------------------
@@ -64,12 +76,21 @@ def describe(outside: Outside, app: str) -> dict[str, Any]:
     }
 
 
-def turn_on(outside: Outside, rules: PreviewRules) -> dict[str, Any]:
-    """Or change the rules, for what is deployed from now on. Raises Conflict preview_values_taken."""
-    name = _known(outside, rules.app)
-    wanted = checked_rules(replace(rules, app=name))
+def turn_on(outside: Outside, wish: Wish) -> dict[str, Any]:
+    """Or change the rules, for what is deployed from now on. Raises Refused, Conflict preview_values_taken."""
+    name = _known(outside, wish.app)
+    before = outside.store.previews.rules(name) or PreviewRules(name)
+    said: dict[str, Any] = {
+        "most": wish.limit,
+        "keep_s": wish.keep_s,
+        "memory": wish.memory,
+        "cpus": wish.cpus,
+        "pids": wish.pids,
+    }
+    wanted = checked_rules(replace(before, **{key: value for key, value in said.items() if value is not None}))
     values = values_app(name)
-    if outside.store.sources.find(values) is not None or (found := outside.store.apps.find(values)) and found.live:
+    known = outside.store.apps.find(values)
+    if outside.store.sources.find(values) is not None or (known is not None and known.live is not None):
         raise Conflict(
             f"{shown(values)} is an environment of its own; its variables would be given to every preview",
             code="preview_values_taken",

@@ -176,6 +176,29 @@ _TOKEN = {
     "expires_at": _THEN + 7_776_000,
     "used_at": None,
 }
+_PREVIEWS = {
+    "app": "shop",
+    "on": True,
+    "limit": 5,
+    "keep": 604800.0,
+    "memory": 536870912,
+    "cpus": 1.0,
+    "pids": 256,
+    "values": "shop@preview",
+    "items": [
+        {
+            "app": "shop@pr-12",
+            "number": 12,
+            "fork": False,
+            "state": "open",
+            "live": 1,
+            "url": "http://pr-12.shop.localhost",
+            "opened_at": _THEN,
+            "until": _THEN,
+        }
+    ],
+}
+
 _ENTRY = {
     "number": 812,
     "at": _THEN,
@@ -239,6 +262,9 @@ _VARIABLES: Mapping[str, Example] = {
         {"reveal": True, "renew": False},
         {"app": "shop", "url": "https://windlass.example.org/hooks/shop", "secret": "k3N…", "notes": [""]},
     ),
+    "GET /apps/{app}/previews": Example(answer=_PREVIEWS),
+    "PUT /apps/{app}/previews": Example({"limit": 5, "keep": 604800.0}, _PREVIEWS),
+    "DELETE /apps/{app}/previews": Example(answer={**_PREVIEWS, "on": False, "items": []}),
     "POST /hooks/{app}": Example(
         {"ref": "refs/heads/main"},
         {"result": "queued", "reason": "", "deployments": [{"app": "shop", "deployment": "3f9c2b7a51de"}]},

@@ -22,6 +22,7 @@ from windlass.web import (
     api_logs,
     api_metrics,
     api_people,
+    api_previews,
     api_sources,
     api_variables,
     pages,
@@ -76,7 +77,7 @@ ROUTERS: tuple[tuple[str, APIRouter], ...] = (
         (API, module.router)
         for module in (api_apps, api_deployments, api_variables, api_logs, api_keys, api_people, api_access)
     ),
-    *((API, module.router) for module in (api_sources, api_hooks)),
+    *((API, module.router) for module in (api_sources, api_hooks, api_previews)),
     ("", api_hooks.open_router),
     (API, control_router),
 )

@@ -77,6 +77,17 @@ class HookBody(Body):
 
 
 @dataclass(frozen=True)
+class PreviewsBody(Body):
+    """What is left out is as it was. `keep`: seconds after the last push. `memory` in bytes, of each container."""
+
+    limit: int | None = None
+    keep: float | None = None
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True)
 class RollbackBody(Body):
     """`to`: number of the release; left out: the one that was live before.
 
