@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from windlass.adapters.edge import mount
 from windlass.adapters.edge.api import EdgeApi
 from windlass.adapters.edge.files import EdgeFiles
 from windlass.adapters.edge.image import ensure_image, tag
+from windlass.adapters.netns import why_closed
 from windlass.domain.errors import Failed, NotFound, OutOfReach, Refused, WindlassError
 from windlass.ports.engine import Container, EdgeContainer, Engine
 from windlass.ports.machine import PortHolder
@@ -53,6 +55,7 @@ class EdgeRunner:
         """The edge's version, once it runs and answers; and whether it had to be started."""
         here = self.find()
         as_wanted = here is not None and here.labels.get(SPEC_LABEL) == self._spec().labels[SPEC_LABEL]
+        as_wanted = as_wanted and here is not None and self._reads_ours(here)
         if here is not None and as_wanted and here.state == "running":
             return self._await_answer(here.id), False
         ensure_image(self._engine)
@@ -70,6 +73,12 @@ class EdgeRunner:
             made = here.id
             self._engine.start(made)
         return self._await_answer(made), True
+
+    def _reads_ours(self, here: Container) -> bool:
+        """A home that was restored beside a running edge takes over the folder which that edge has mounted."""
+        if why_closed(here.pid, here.id) or mount.reads(here.pid, self._files.dynamic):
+            return True
+        return mount.take_over(here.pid, self._files.dynamic)
 
     def take_down(self) -> None:
         here = self.find()
