@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +12,7 @@ from windlass.adapters.edge import mount
 from windlass.adapters.edge.api import EdgeApi
 from windlass.adapters.edge.files import EdgeFiles
 from windlass.adapters.edge.image import ensure_image, tag
+from windlass.adapters.loopbackports import free_port, is_held
 from windlass.adapters.netns import why_closed
 from windlass.domain.errors import Failed, NotFound, OutOfReach, Refused, WindlassError
 from windlass.ports.engine import Container, EdgeContainer, Engine
@@ -63,7 +62,7 @@ class EdgeRunner:
             self.take_down()
             here = None
         self._refuse_held_port()
-        if here is not None and _is_held(self._files.api_port()):
+        if here is not None and is_held(self._files.api_port()):
             self._engine.remove(here.id)
             here = None
         if here is None:
@@ -90,7 +89,7 @@ class EdgeRunner:
         plain = EdgeContainer(
             name=self.name,
             image=tag(),
-            argv=_argv(self._address.http_port, self._files.api_port()),
+            argv=edge_argv(self._address.http_port, self._files.api_port()),
             environment={},
             labels={"windlass.instance": self._address.instance, "windlass.role": "edge"},
             binds=(f"{self._files.dynamic}:/dynamic:ro",),
@@ -99,9 +98,11 @@ class EdgeRunner:
         return replace(plain, labels={**plain.labels, SPEC_LABEL: hashlib.sha256(told.encode()).hexdigest()[:16]})
 
     def _choose_api_port(self) -> None:
-        port = self._files.api_port()
-        if not port or _is_held(port):
-            self._files.write_api_port(next(port for port in iter(_any_api_port, 0) if not _is_held(port)))
+        """Not one of outgoing connections: after a reboot it must still be free."""
+        before = self._files.api_port()
+        port = free_port(before)
+        if port != before:
+            self._files.write_api_port(port)
 
     def _refuse_held_port(self) -> None:
         held = self._holder(self._address.http_port)
@@ -138,7 +139,7 @@ class EdgeRunner:
         return Failed(f"the edge does not come up{last}", code="edge_not_started", hint="windlass doctor")
 
 
-def _argv(http_port: int, api_port: int) -> tuple[str, ...]:
+def edge_argv(http_port: int, api_port: int) -> tuple[str, ...]:
     web = "--entryPoints.web"
     return (
         f"{web}.address=:{http_port}",
@@ -166,21 +167,6 @@ def _argv(http_port: int, api_port: int) -> tuple[str, ...]:
         "--log.level=WARN",
         "--log.noColor=true",
     )
-
-
-def _any_api_port() -> int:
-    """Below the ports that the kernel lends to outgoing connections: after a reboot it must still be free."""
-    return 21_000 + secrets.randbelow(8_000)
-
-
-def _is_held(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-        return False
 
 
 def _port_taken(port: int, held: PortHolder | None) -> Refused:
