@@ -45,7 +45,7 @@ def create_token(session: Session, /, name: str, **options: Any) -> None:
 @click.pass_obj
 def list_tokens(session: Session) -> None:
     """Your tokens; an admin sees all."""
-    session.show(session.client.get("tokens"), _draw_tokens)
+    session.show({"items": session.client.items("tokens")}, _draw_tokens)
 
 
 @token_command.command("revoke")

@@ -18,7 +18,7 @@ from windlass.cli.session import Session, json_option
 def status_command(session: Session, app: str | None) -> None:
     """What runs of APP: release, services, routes, the deployment under way. Without APP: all apps."""
     if app is None:
-        session.show(session.client.get("apps"), render.draw_apps)
+        session.show({"items": session.client.apps()}, render.draw_apps)
     else:
         session.show(session.client.get("apps", app), render.draw_status)
 
@@ -28,7 +28,7 @@ def status_command(session: Session, app: str | None) -> None:
 @click.pass_obj
 def apps_command(session: Session) -> None:
     """All apps."""
-    session.show(session.client.get("apps"), render.draw_apps)
+    session.show({"items": session.client.apps()}, render.draw_apps)
 
 
 @click.command("releases")
@@ -37,7 +37,7 @@ def apps_command(session: Session) -> None:
 @click.pass_obj
 def releases_command(session: Session, app: str) -> None:
     """The releases of APP, newest first."""
-    session.show(session.client.get("apps", app, "releases"), render.draw_releases)
+    session.show({"items": session.client.releases(app)}, render.draw_releases)
 
 
 @click.command("events")

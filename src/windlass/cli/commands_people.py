@@ -69,7 +69,7 @@ def add_user(session: Session, /, user: str, **options: Any) -> None:
 @click.pass_obj
 def list_users(session: Session) -> None:
     """Everybody, and what they are in each project."""
-    session.show(session.client.get("users"), _draw_users)
+    session.show({"items": session.client.items("users")}, _draw_users)
 
 
 @user_command.command("remove")
@@ -187,7 +187,7 @@ def project_command() -> None:
 @click.pass_obj
 def list_projects(session: Session) -> None:
     """The projects, their apps, and their protected environments."""
-    session.show(session.client.get("projects"), _draw_projects)
+    session.show({"items": session.client.items("projects")}, _draw_projects)
 
 
 @project_command.command("add")
@@ -244,7 +244,7 @@ def protect(session: Session, project: str, environments: tuple[str, ...], appro
 @click.pass_obj
 def members(session: Session, project: str) -> None:
     """Who is what in PROJECT."""
-    session.show(session.client.get("projects", project, "members"), _draw_members)
+    session.show({"items": session.client.items("projects", project, "members")}, _draw_members)
 
 
 def _draw_members(document: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from windlass.domain.credentials import hash_password, hash_secret, secret_text, totp_uri, valid_password
 from windlass.domain.errors import Conflict, NotAllowed, NotFound
+from windlass.domain.paging import Page, cut
 from windlass.domain.people import Link, SecondFactor, User, project_name, user_name
 from windlass.domain.rights import PERMISSIONS_OF, Caller, Permission, may, role_named
 from windlass.ports.outside import Outside
@@ -23,9 +24,10 @@ _TOTP_BYTES = 20
 # ---- users ----------------------------------------------------------------------------------------------------------
 
 
-def users_document(outside: Outside) -> dict[str, Any]:
-    """{"items": [{"user", "admin", "roles", "second_factor", "has_password", "created_at"}]}."""
-    return {"items": [_user(outside, user) for user in outside.store.users.all()]}
+def users_document(outside: Outside, page: Page) -> dict[str, Any]:
+    """{"items": [{"user", "admin", "roles", "second_factor", "has_password", "created_at"}], "next"}."""
+    shown, more = cut(outside.store.users.all(), page, lambda user: user.name)
+    return {"items": [_user(outside, user) for user in shown], "next": more}
 
 
 def add_user(outside: Outside, name: str, admin: bool, password: str | None) -> dict[str, Any]:
@@ -117,10 +119,11 @@ def _hashed(password: str, user: str) -> str:
 # ---- roles ----------------------------------------------------------------------------------------------------------
 
 
-def members_document(outside: Outside, project: str) -> dict[str, Any]:
+def members_document(outside: Outside, project: str, page: Page) -> dict[str, Any]:
     if outside.store.projects.find(project) is None:
         raise NotFound(f"there is no project named {project}", code="project_not_found", hint="windlass project list")
-    return {"items": [{"user": m.user, "role": m.role.value} for m in outside.store.users.members(project)]}
+    shown, more = cut(outside.store.users.members(project), page, lambda member: member.user)
+    return {"items": [{"user": m.user, "role": m.role.value} for m in shown], "next": more}
 
 
 def set_role(outside: Outside, project: str, user: str, role: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from windlass.domain import names
 from windlass.domain.names import shown
+from windlass.domain.paging import Page, cut
 from windlass.domain.people import Project, project_name
 from windlass.domain.protection import Protection, waiting_time
 from windlass.domain.records import App
@@ -15,11 +16,12 @@ from windlass.ports.outside import Outside
 from windlass.usecases.admission import protection
 
 
-def projects_document(outside: Outside, caller: Caller) -> dict[str, Any]:
+def projects_document(outside: Outside, caller: Caller, page: Page) -> dict[str, Any]:
     """{"items": [{"project", "protected", "approval_s", "apps", "created_at"}]}: where the caller sees apps."""
     apps = outside.store.apps.all()
     found = [p for p in outside.store.projects.all() if may(caller, Permission.APP_READ, p.name)]
-    return {"items": [_project(p, [a for a in apps if a.project == p.name]) for p in found]}
+    shown, more = cut(found, page, lambda project: project.name)
+    return {"items": [_project(p, [a for a in apps if a.project == p.name]) for p in shown], "next": more}
 
 
 def add_project(outside: Outside, name: str) -> dict[str, Any]:

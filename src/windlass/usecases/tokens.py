@@ -11,6 +11,7 @@ from windlass.domain import names
 from windlass.domain.credentials import hash_secret, token_text
 from windlass.domain.errors import NotAllowed, NotFound, Usage
 from windlass.domain.names import shown
+from windlass.domain.paging import Page, cut
 from windlass.domain.people import Token, project_name, token_name
 from windlass.domain.rights import Caller, Permission, may, scope_named
 from windlass.ports.outside import Outside
@@ -56,9 +57,11 @@ def create_token(outside: Outside, caller: Caller, wish: TokenWish) -> dict[str,
     return {**_token(token), "token": text}
 
 
-def tokens_document(outside: Outside, caller: Caller) -> dict[str, Any]:
-    """One's own; all of them for who manages tokens."""
-    return {"items": [_token(t) for t in outside.store.tokens.all() if _may_see(caller, t)]}
+def tokens_document(outside: Outside, caller: Caller, page: Page) -> dict[str, Any]:
+    """One's own; all of them for who manages tokens. The oldest first."""
+    seen = [t for t in outside.store.tokens.all() if _may_see(caller, t)]
+    shown, more = cut(seen, page, lambda token: f"{token.created_at:020.6f}-{token.id}")
+    return {"items": [_token(t) for t in shown], "next": more}
 
 
 def revoke_token(outside: Outside, caller: Caller, id: str) -> dict[str, Any]:

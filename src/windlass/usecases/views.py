@@ -7,6 +7,7 @@ from typing import Any
 
 from windlass.domain import names
 from windlass.domain.errors import NotFound, OutOfReach
+from windlass.domain.paging import WHOLE, Page, cut, cut_numbered
 from windlass.domain.queueing import waiting
 from windlass.domain.records import App, Deployment, Event, Release, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_project, generation_project
@@ -181,9 +182,12 @@ def _container(container: Container) -> dict[str, Any]:
     }
 
 
-def apps_document(outside: Outside, sees: Callable[[App], bool] = lambda app: True) -> dict[str, Any]:
+def apps_document(
+    outside: Outside, sees: Callable[[App], bool] = lambda app: True, page: Page = WHOLE
+) -> dict[str, Any]:
     """The apps that the caller sees."""
-    return {"items": [_app(outside, a) for a in outside.store.apps.all() if sees(a)]}
+    shown, more = cut([a for a in outside.store.apps.all() if sees(a)], page, lambda app: app.name)
+    return {"items": [_app(outside, a) for a in shown], "next": more}
 
 
 def _app(outside: Outside, app: App) -> dict[str, Any]:
@@ -199,10 +203,11 @@ def _app(outside: Outside, app: App) -> dict[str, Any]:
     }
 
 
-def releases_document(outside: Outside, app: str) -> dict[str, Any]:
+def releases_document(outside: Outside, app: str, page: Page = WHOLE) -> dict[str, Any]:
     known = outside.store.apps.get(_name(app))
     made = {d.release: d for d in outside.store.deployments.of_app(known.name, 1000) if d.kind == "deploy"}
-    return {"items": [_release(r, known, made.get(r.number)) for r in outside.store.releases.all(known.name)]}
+    shown, more = cut_numbered(outside.store.releases.all(known.name), page, lambda release: release.number)
+    return {"items": [_release(r, known, made.get(r.number)) for r in shown], "next": more}
 
 
 def _release(release: Release, app: App, made: Deployment | None) -> dict[str, Any]:
@@ -231,9 +236,13 @@ def _release(release: Release, app: App, made: Deployment | None) -> dict[str, A
     }
 
 
-def events_document(outside: Outside, app: str, after: int) -> dict[str, Any]:
+def events_document(outside: Outside, app: str, after: int, page: Page) -> dict[str, Any]:
+    """Oldest first."""
     known = outside.store.apps.get(_name(app))
-    return {"items": [event_document(e) for e in outside.store.events.after(after, app=known.name)]}
+    last = max(after, page.number or 0)
+    found = outside.store.events.after(last, app=known.name, limit=page.limit + 1)
+    more = str(found[page.limit - 1].id) if len(found) > page.limit else None
+    return {"items": [event_document(e) for e in found[: page.limit]], "next": more}
 
 
 def event_document(event: Event) -> dict[str, Any]:
@@ -247,9 +256,12 @@ def event_document(event: Event) -> dict[str, Any]:
     }
 
 
-def deployments_document(outside: Outside, app: str) -> dict[str, Any]:
+def deployments_document(outside: Outside, app: str, page: Page) -> dict[str, Any]:
+    """Newest first."""
     known = outside.store.apps.get(_name(app))
-    return {"items": [describe_deployment(outside, d) for d in outside.store.deployments.of_app(known.name)]}
+    found = outside.store.deployments.of_app(known.name, page.limit + 1, page.cursor)
+    more = found[page.limit - 1].id if len(found) > page.limit else None
+    return {"items": [describe_deployment(outside, d) for d in found[: page.limit]], "next": more}
 
 
 def _name(app: str) -> str:

@@ -9,7 +9,7 @@ from fastapi import Query
 from windlass.domain.rights import Permission
 from windlass.usecases import auditing, tokens
 from windlass.usecases.tokens import DEFAULT_S, TokenWish
-from windlass.web.inputs import Document, Who, World
+from windlass.web.inputs import Document, Pages, Who, World
 from windlass.web.needs import for_whom_it_concerns, needs
 from windlass.web.routing import guarded_router
 from windlass.wire.people import TokenBody
@@ -19,9 +19,9 @@ router = guarded_router("access")
 
 @router.get("/tokens")
 @for_whom_it_concerns()
-def list_tokens(outside: World, who: Who) -> Document:
+def list_tokens(outside: World, who: Who, pages: Pages) -> Document:
     """The caller's tokens; all of them for an admin. What was shown once is not kept."""
-    return tokens.tokens_document(outside, who)
+    return pages.told(tokens.tokens_document(outside, who, pages.page()))
 
 
 @router.post("/tokens", status_code=201)
@@ -43,12 +43,13 @@ def revoke_token(id: str, outside: World, who: Who) -> Document:
 @needs(Permission.AUDIT_READ)
 def audit(
     outside: World,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    pages: Pages,
+    before: Annotated[int | None, Query(ge=1, lt=1 << 62, description="The same as `cursor`")] = None,
     app: str = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = auditing.PAGE,
 ) -> Document:
-    """Who changed what, newest first; older ones with `before`."""
-    return auditing.entries_document(outside, before, app, limit)
+    """Who changed what, newest first."""
+    page = pages.page(auditing.PAGE)
+    return pages.told(auditing.entries_document(outside, page.number or before, app, page.limit))
 
 
 @router.get("/audit/verify")

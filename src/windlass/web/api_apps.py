@@ -11,19 +11,21 @@ from windlass.domain.names import service_name
 from windlass.domain.rights import Permission
 from windlass.usecases import doctor, lifecycle, removal, views
 from windlass.usecases.admission import sees
-from windlass.web.inputs import App, Document, Who, World
+from windlass.web.inputs import App, Document, Pages, Who, World
 from windlass.web.needs import needs
 from windlass.web.routing import guarded_router
 from windlass.wire.bodies import ExecBody, ScaleBody, ServiceBody
 
 router = guarded_router("apps")
 
+EVENTS = 500
+
 
 @router.get("/apps")
 @needs(Permission.APP_READ)
-def apps(outside: World, who: Who) -> Document:
+def apps(outside: World, who: Who, pages: Pages) -> Document:
     """All apps that the caller may see."""
-    return views.apps_document(outside, sees(outside, who))
+    return pages.told(views.apps_document(outside, sees(outside, who), pages.page()))
 
 
 @router.get("/apps/{app}")
@@ -42,16 +44,16 @@ def remove(app: App, outside: World, data: bool = False) -> Document:
 
 @router.get("/apps/{app}/releases")
 @needs(Permission.APP_READ)
-def releases(app: App, outside: World) -> Document:
+def releases(app: App, outside: World, pages: Pages) -> Document:
     """The releases, newest first."""
-    return views.releases_document(outside, app)
+    return pages.told(views.releases_document(outside, app, pages.page()))
 
 
 @router.get("/apps/{app}/events")
 @needs(Permission.APP_READ)
-def events(app: App, outside: World, after: Annotated[int, Query(ge=0)] = 0) -> Document:
-    """What happened to the app, after event number `after`."""
-    return views.events_document(outside, app, after)
+def events(app: App, outside: World, pages: Pages, after: Annotated[int, Query(ge=0, lt=1 << 62)] = 0) -> Document:
+    """What happened to the app, after event number `after`; oldest first."""
+    return pages.told(views.events_document(outside, app, after, pages.page(EVENTS)))
 
 
 @router.get("/apps/{app}/stats")

@@ -17,7 +17,7 @@ from windlass.ports.outside import Outside
 from windlass.usecases import approvals, preview, requests, views
 from windlass.usecases.admission import Place, admit
 from windlass.usecases.auditing import actor_of
-from windlass.web.inputs import App, Document, Who, World
+from windlass.web.inputs import App, Document, Pages, Who, World
 from windlass.web.needs import needs
 from windlass.web.routing import guarded_router
 from windlass.web.stream import deployment_messages, respond
@@ -27,6 +27,8 @@ from windlass.wire.bodies import DeployBody, RollbackBody
 from windlass.wire.people import DecisionBody
 
 router = guarded_router("deployments")
+
+DEPLOYMENTS = 50
 
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -76,9 +78,9 @@ async def plan(app: App, request: Request, outside: World, who: Who) -> Document
 
 @router.get("/apps/{app}/deployments")
 @needs(Permission.APP_READ)
-def list_deployments(app: App, outside: World) -> Document:
+def list_deployments(app: App, outside: World, pages: Pages) -> Document:
     """The deployments of an app, newest first."""
-    return views.deployments_document(outside, app)
+    return pages.told(views.deployments_document(outside, app, pages.page(DEPLOYMENTS)))
 
 
 @router.post("/apps/{app}/rollback", status_code=202)

@@ -11,7 +11,7 @@ from windlass.domain.protection import Protection
 from windlass.domain.rights import Permission
 from windlass.usecases import accounts, logins, projects
 from windlass.web.guard import asker_of
-from windlass.web.inputs import App, Document, Who, World
+from windlass.web.inputs import App, Document, Pages, Who, World
 from windlass.web.needs import for_whom_it_concerns, needs
 from windlass.web.routing import guarded_router
 from windlass.wire.people import (
@@ -46,9 +46,9 @@ ProjectName = Annotated[str, Depends(_project)]
 
 @router.get("/users")
 @needs(Permission.USERS_MANAGE)
-def users(outside: World) -> Document:
+def users(outside: World, pages: Pages) -> Document:
     """Everybody, and what they are in each project."""
-    return accounts.users_document(outside)
+    return pages.told(accounts.users_document(outside, pages.page()))
 
 
 @router.post("/users", status_code=201)
@@ -106,9 +106,9 @@ def reset_second_factor(user: UserName, outside: World) -> Document:
 
 @router.get("/projects")
 @needs(Permission.APP_READ)
-def list_projects(outside: World, who: Who) -> Document:
+def list_projects(outside: World, who: Who, pages: Pages) -> Document:
     """The projects in which the caller sees apps."""
-    return projects.projects_document(outside, who)
+    return pages.told(projects.projects_document(outside, who, pages.page()))
 
 
 @router.post("/projects", status_code=201)
@@ -156,9 +156,9 @@ def move_app(app: App, outside: World, body: ProjectBody) -> Document:
 
 @router.get("/projects/{project}/members")
 @needs(Permission.PROJECT_MEMBERS)
-def members(project: ProjectName, outside: World) -> Document:
+def members(project: ProjectName, outside: World, pages: Pages) -> Document:
     """Who is what in the project."""
-    return accounts.members_document(outside, project)
+    return pages.told(accounts.members_document(outside, project, pages.page()))
 
 
 @router.put("/projects/{project}/members/{user}")

@@ -294,7 +294,7 @@ _PEOPLE: Mapping[str, Example] = {
             "kind": "user",
             "admin": False,
             "token": "ci",
-            "permissions": ["app.read"],
+            "permissions": None,
             "roles": {},
             "rights": {},
             "csrf": None,

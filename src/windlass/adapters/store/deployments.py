@@ -77,14 +77,13 @@ class SqlDeployments:
         with self._database.read() as connection:
             return _get(connection, id)
 
-    def of_app(self, app: str, limit: int = 50) -> list[Deployment]:
-        """Newest first."""
-        query = (
-            select(deployments)
-            .where(deployments.c.app == app)
-            .order_by(deployments.c.created_at.desc(), deployments.c.id.desc())
-            .limit(limit)
-        )
+    def of_app(self, app: str, limit: int = 50, before: str = "") -> list[Deployment]:
+        """Newest first; only those before the one with the id `before`."""
+        when, id = deployments.c.created_at, deployments.c.id
+        query = select(deployments).where(deployments.c.app == app).order_by(when.desc(), id.desc()).limit(limit)
+        if before:
+            at = select(when).where(id == before).scalar_subquery()
+            query = query.where((when < at) | ((when == at) & (id < before)))
         with self._database.read() as connection:
             return _load(connection, query)
 
