@@ -21,6 +21,7 @@ from windlass.client.connections import is_loopback
 from windlass.client.target import Target
 from windlass.domain.errors import Failed, NotAllowed, OutOfReach, Refused, Usage, WindlassError
 from windlass.domain.names import cidr
+from windlass.domain.names import host as valid_host
 from windlass.settings import Settings
 from windlass.wire import error_from
 from windlass.wire.people import TokenBody
@@ -78,6 +79,7 @@ def _wanted(options: UpOptions) -> Settings:
         tls_cert=found.tls_cert if options.tls_cert is None else _absolute(options.tls_cert),
         admin_listen=found.admin_listen if options.admin_listen is None else options.admin_listen,
         admin_allow=_networks(options.admin_allow) if options.admin_allow else found.admin_allow,
+        hooks_host=_hooks_host(found.hooks_host, options.hooks_host),
         tls_key=found.tls_key if options.tls_key is None else _absolute(options.tls_key),
         deploys=options.deploys or found.deploys,
         builds=options.builds or found.builds,
@@ -102,6 +104,13 @@ def database_of(known: Settings) -> str:
             hint="set WINDLASS_DATABASE_URL as it was; another SQLite file in the home would know nothing of the apps",
         )
     return known.database_url or f"sqlite:///{known.home / 'windlass.db'}"
+
+
+def _hooks_host(before: str, asked: str | None) -> str:
+    """Raises Usage host_invalid."""
+    if asked is None:
+        return before
+    return valid_host(asked) if asked else ""
 
 
 def _absolute(file: str) -> str:

@@ -159,6 +159,7 @@ class ControlPlane:
         self._identity = identity_of(known)
         self._stopping = threading.Event()
         self._edge: dict[str, Any] = {"state": "starting", "http_port": known.http_port, "tries": 0}
+        self._hooks_port = 0
 
     def run(self) -> None:
         """Until SIGTERM; what runs then is left as it is, for the next start to take up."""
@@ -180,6 +181,7 @@ class ControlPlane:
 
     def _run(self) -> None:
         from windlass.adapters.log import open_log
+        from windlass.adapters.loopbackports import kept_port
         from windlass.adapters.store.store import open_store
         from windlass.launch import database_of
         from windlass.web.options import WebOptions
@@ -196,8 +198,11 @@ class ControlPlane:
         open_log(known.log_file, LogRedaction(outside))
         options = WebOptions(known.upload_limit, self.describe)
         allow = tuple(known.admin_allow.split(",")) if known.admin_allow else ()
+        if known.hooks_host:
+            self._hooks_port = kept_port(known.home / "run" / "hooks.port")
+        hooks = f"127.0.0.1:{self._hooks_port}" if self._hooks_port else ""
         listeners = Listeners(
-            known.socket, known.listen, known.tls_cert, known.tls_key, admin=known.admin_listen, allow=allow
+            known.socket, known.listen, known.tls_cert, known.tls_key, known.admin_listen, allow, hooks=hooks
         )
         serving = Serving(build_app(outside, options), listeners)
         worker = _build_worker(outside)
@@ -245,7 +250,9 @@ class ControlPlane:
         while not self._stopping.is_set():
             found: dict[str, Any] = {"http_port": self._known.http_port, "tries": self._edge["tries"] + 1}
             try:
-                self._edge = {**found, "state": "ready", "version": edge.ensure().version}
+                version = edge.ensure().version
+                edge.carry_hooks(self._known.hooks_host, self._hooks_port)
+                self._edge = {**found, "state": "ready", "version": version}
             except WindlassError as error:
                 self._edge = {**found, "state": "failed", "exit_code": error.exit_code, **error_document(error)}
             self._stopping.wait(EDGE_CHECK_S if self._edge["state"] == "ready" else EDGE_RETRY_S)
@@ -268,6 +275,7 @@ class ControlPlane:
             "listen": known.listen,
             "url": known.url,
             "admin_url": known.admin_url,
+            "hooks_url": known.hooks_url,
             "edge": self._edge,
             "deploys": known.deploys,
             "builds": known.builds,

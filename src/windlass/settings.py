@@ -29,6 +29,7 @@ class Settings:
     tls_key: str = ""
     admin_listen: str = ""  # where API and pages are served then; `listen` carries webhooks and health alone
     admin_allow: str = ""  # networks that reach it, with commas; "" for all
+    hooks_host: str = ""  # webhooks come through the edge under this name; "" for none
     deploys: int = 4  # at once on this server
     builds: int = 2  # of them, those that build images
 
@@ -49,6 +50,12 @@ class Settings:
     def admin_url(self) -> str:
         """Of the API and its pages on TCP; "" when they are not served there."""
         return self._url(self.admin_listen or self.listen)
+
+    @property
+    def hooks_url(self) -> str:
+        """Of webhooks through the edge; "" when it carries none."""
+        port = "" if self.http_port == 80 else f":{self.http_port}"
+        return f"http://{self.hooks_host}{port}" if self.hooks_host else ""
 
     def _url(self, address: str) -> str:
         return f"{'https' if self.tls_cert else 'http'}://{address}" if address else ""

@@ -23,6 +23,7 @@ class FakeEdge:
         self.flights: dict[EdgeServer, int] = {}
         self.running = False
         self.counts: dict[str, dict[int, int]] = {}
+        self.hooks: tuple[str, int] = ("", 0)
 
     def ensure(self) -> EdgeStatus:
         self.running = True
@@ -44,6 +45,9 @@ class FakeEdge:
     def withdraw(self, app: str) -> None:
         self.apps.pop(app, None)
         self.withdrawn.append(app)
+
+    def carry_hooks(self, host: str, port: int) -> None:
+        self.hooks = (host, port)
 
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         return sum(self.flights.get(server, 0) for server in servers)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from windlass.cli.render import draw_checks
-from windlass.cli.session import Session, UpOptions, json_option
+from windlass.cli.session import HOOKS_HOST, Session, UpOptions, json_option
 from windlass.cli.text import line_of, tell_error_document
 
 _HOME = click.option(
@@ -25,6 +25,13 @@ _AT_ONCE = click.IntRange(1, 64)
 @click.option("--listen", metavar="ADDR", help="Serve the API on this host:port too, for who has a token or logs in.")
 @click.option("--admin-listen", metavar="ADDR", help="Serve API and pages here; --listen carries webhooks only then.")
 @click.option("--admin-allow", multiple=True, metavar="CIDR", help="Networks that reach --admin-listen; `all` for all.")
+@click.option(
+    "--hooks-host",
+    metavar="[HOST]",
+    is_flag=False,
+    flag_value=HOOKS_HOST,
+    help="Let webhooks, and nothing else of windlass, come through the edge under this name; '' for none any more.",
+)
 @click.option("--tls-cert", metavar="FILE", help="The API's certificate; off this machine it is served with one only.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @click.option("--pool", metavar="CIDR", help="Addresses that the apps' networks are made of.")
@@ -88,7 +95,9 @@ def _draw_up(document: dict[str, Any]) -> str:
     ]
     if document.get("admin_url"):
         lines.append(f"  api      {line_of(document['admin_url'])}")
-    if document.get("url") and document["url"] != document.get("admin_url"):
+    if document.get("hooks_url"):
+        lines.append(f"  webhooks {line_of(document['hooks_url'])}")
+    elif document.get("url") and document["url"] != document.get("admin_url"):
         lines.append(f"  webhooks {line_of(document['url'])}")
     if document.get("token"):
         lines.append(f"  token    {line_of(document['token'])}  (shown only now)")

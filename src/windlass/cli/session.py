@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from windlass.client.client import Client
 
 
+HOOKS_HOST = "windlass.localhost"  # of `up --hooks-host` without a name
+
+
 @dataclass(frozen=True)
 class UpOptions:
     """What `up` was asked; None means: as it was."""
@@ -33,6 +36,7 @@ class UpOptions:
     tls_key: str | None = None
     admin_listen: str | None = None
     admin_allow: tuple[str, ...] = ()
+    hooks_host: str | None = None
     deploys: int | None = None
     builds: int | None = None
 

@@ -44,6 +44,13 @@ class Edge(Protocol):
         """Take the app's routes away and wait until they are gone."""
         ...
 
+    def carry_hooks(self, host: str, port: int) -> None:
+        """Lead webhooks of this host, and nothing else, to this port on loopback; "" leads none there.
+
+        Raises Failed (code edge_not_confirmed).
+        """
+        ...
+
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         """Established connections from this machine to these servers."""
         ...

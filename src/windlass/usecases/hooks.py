@@ -43,7 +43,7 @@ def show_hook(outside: Outside, app: str, base: str, *, reveal: bool, renew: boo
     secret = outside.store.sources.keep_secret(name, HOOK, make_secret(secrets.token_bytes(SECRET_BYTES)), renew=renew)
     notes = []
     if not base:
-        notes.append("the control plane listens on its unix socket alone: windlass up --listen ADDRESS:PORT")
+        notes.append("the control plane listens on its unix socket alone: windlass up --hooks-host HOST")
     if outside.store.sources.find(name) is None:
         notes.append(f"there is no source yet: windlass source set {shown(name)} URL --branch main")
     url = f"{base.rstrip('/')}{PATH}{shown(name)}"

@@ -54,7 +54,8 @@ class Doorkeeper:
 def show(app: App, request: Request, outside: World, body: HookBody) -> Document:
     """Address and secret of the app's webhook; the secret is made when there is none."""
     control: dict[str, Any] = request.app.state.options.control()
-    return hooks.show_hook(outside, app, str(control.get("url") or ""), reveal=body.reveal, renew=body.renew)
+    base = str(control.get("hooks_url") or control.get("url") or "")
+    return hooks.show_hook(outside, app, base, reveal=body.reveal, renew=body.renew)
 
 
 @open_router.post("/hooks/{app}")

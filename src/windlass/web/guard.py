@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -43,13 +43,14 @@ IsOpen = Callable[[Scope], bool]
 @dataclass(frozen=True)
 class Authentication:
     """How callers are known on TCP, and which routes are open to strangers; `is_public`: webhooks and the like;
-    `is_local`: those that strangers on this machine may ask.
+    `is_hook`: webhooks alone; `is_local`: those that strangers on this machine may ask.
     """
 
     by_token: ByToken
     by_cookie: ByToken
     is_open: IsOpen
     is_public: IsOpen
+    is_hook: IsOpen
     is_local: IsOpen = lambda scope: False
 
 
@@ -145,6 +146,13 @@ class Public:
             await self._app({**scope, _ASKER: Asker(None, source_of(scope))}, receive, send)
         else:
             await _refuse(send, NotFound("there is nothing here", code="path_not_found"))
+
+
+class HooksOnly(Public):
+    """Stands on loopback behind the edge: webhooks pass, and nothing else is there."""
+
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+        super().__init__(app, replace(authentication, is_public=authentication.is_hook))
 
 
 class AllowList:

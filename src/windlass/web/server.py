@@ -91,6 +91,7 @@ def authentication(outside: Outside) -> Authentication:
         by_cookie=lambda cookie: caller_by_cookie(outside, cookie),
         is_open=lambda scope: is_open(scope) or (scope["path"], scope["method"]) == (OPENAPI, "GET"),
         is_public=open_paths(ROUTERS, pages=False),
+        is_hook=open_paths([("", api_hooks.open_router)], pages=False),
         is_local=local_paths(ROUTERS),
     )
 

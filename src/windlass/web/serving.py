@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from windlass.domain.errors import Refused
 from windlass.web.accesslog import AccessLog
 from windlass.web.feed import Feed
-from windlass.web.guard import AllowList, Guard, Owner, Public
+from windlass.web.guard import AllowList, Guard, HooksOnly, Owner, Public
 
 GRACE_S = 1
 _BACKLOG = 256
@@ -31,6 +31,7 @@ class Listeners:
     """`tcp` "" for none; otherwise host:port, with TLS when there is a certificate.
 
     `admin`: where API and pages are served then, to callers from the networks `allow` (none: from everywhere).
+    `hooks`: host:port on loopback at which webhooks are taken from the edge, without TLS; "" for none.
     """
 
     unix: Path
@@ -39,6 +40,7 @@ class Listeners:
     key: str = ""
     admin: str = ""
     allow: tuple[str, ...] = ()
+    hooks: str = ""
 
 
 class Serving:
@@ -58,6 +60,9 @@ class Serving:
         if listeners.admin:
             self._sockets.append(bind_tcp(listeners.admin))
             self._servers.append(_Server(_config(AccessLog(AllowList(guarded, listeners.allow), tally), listeners)))
+        if listeners.hooks:
+            self._sockets.append(bind_tcp(listeners.hooks))
+            self._servers.append(_Server(_config(AccessLog(HooksOnly(app, app.state.authentication), tally))))
 
     @property
     def ports(self) -> list[int]:

@@ -12,6 +12,7 @@ from windlass.adapters.edge.container import Address, EdgeRunner
 from windlass.adapters.edge.files import EdgeFiles
 from windlass.adapters.edge.image import version
 from windlass.adapters.edge.sockets import established
+from windlass.domain import edgehooks
 from windlass.domain.edgedocument import EdgeFile, Http
 from windlass.domain.edgefile import EdgeApp, EdgeServer, dump_edge_app, edge_file, read_edge_app
 from windlass.domain.errors import Detail, Failed, OutOfReach, WindlassError
@@ -86,6 +87,21 @@ class TraefikEdge:
                 raise Failed(
                     f"the edge has not given up the routes of {app}", code="edge_not_confirmed", hint="windlass doctor"
                 )
+
+    def carry_hooks(self, host: str, port: int) -> None:
+        wanted = edgehooks.hooks_file(host, port) if host else _NOTHING
+        with self._lock(edgehooks.NAME):
+            old = self._files.routes(edgehooks.NAME)
+            text = wanted.text() if host else None
+            if old != text:
+                self._files.write_routes(edgehooks.NAME, text)
+            left = self._await(wanted, _routers(old) - wanted.http.routers.keys(), timeout_s=10.0)
+        if left:
+            raise Failed(
+                f"the edge has not taken the way of webhooks ({left[0].name}: {left[0].message})",
+                code="edge_not_confirmed",
+                hint="windlass doctor",
+            )
 
     def in_flight(self, servers: Sequence[EdgeServer]) -> int:
         return established((server.address, server.port) for server in servers)
