@@ -143,6 +143,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         caller=HttpCaller(),
         pool=known.pool,
         http_port=known.http_port,
+        hooks_host=known.hooks_host,
         limits=Limits(known.deploys, known.builds),
         owner=owner_name(),
     )

@@ -39,6 +39,7 @@ class Outside:
     pool: str  # CIDR from which networks get their subnets
     domain: str = "localhost"
     http_port: int = 80
+    hooks_host: str = ""  # under which webhooks come through the edge; no app can have it
     limits: Limits = Limits()
     owner: str = "here"  # of jobs: this process, as adapters.owner names it
     outpost_memory: OutpostMemory = field(default_factory=OutpostMemory)

@@ -119,7 +119,8 @@ def _probes(
 
 def _owners(work: Undertaking) -> dict[str, str]:
     """Host -> app, of every other live app."""
-    owners: dict[str, str] = {}
+    hooks = work.outside.hooks_host
+    owners: dict[str, str] = {hooks: "windlass itself"} if hooks else {}
     for other in work.outside.store.apps.all():
         if other.name != work.app and other.live is not None:
             try:
