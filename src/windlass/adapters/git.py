@@ -159,6 +159,8 @@ def _bring(remote: Remote, ref: str) -> str:
         result = remote.ask(*_fetch_argv(remote, ref, depth=True))
         return _FETCHED if not result.code else _search(remote, ref, result)
     wanted = ("refs/heads/" + ref, "refs/tags/" + ref, ref) if ref else ("HEAD",)
+    if ref.startswith("refs/"):  # said in full: nobody's branch of such a name stands for it
+        wanted = (ref,)
     listed = remote.git("ls-remote", "--quiet", "--", remote.bare_url, *wanted)
     there = {line.partition("\t")[2] for line in listed.splitlines()}
     found = next((name for name in wanted if name in there), "")
