@@ -185,6 +185,7 @@ class ControlPlane:
         from windlass.adapters.loopbackports import kept_port
         from windlass.adapters.store.store import open_store
         from windlass.launch import database_of
+        from windlass.usecases.takeover import check_unfinished
         from windlass.web.options import WebOptions
         from windlass.web.server import build_app
         from windlass.web.serving import Listeners, Serving
@@ -195,6 +196,7 @@ class ControlPlane:
             store.close()
             os.execv(sys.executable, sys.orig_argv)  # a migration's tools stay in memory: begin anew without them
         outside = build_outside(known, store)
+        check_unfinished(outside)
         _adopt_token(known, outside)
         open_log(known.log_file, LogRedaction(outside))
         options = WebOptions(known.upload_limit, self.describe)

@@ -46,6 +46,8 @@ class Outside:
     routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
     """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""
     recent: Recent = field(default_factory=Recent)
+    fronts: Recent = field(default_factory=lambda: Recent(float("inf"), 20_000))
+    """The first route of live releases: these do not change, and a list of apps shows all of them."""
     tally: Tally = field(default_factory=Tally)
     caller: Caller | None = None
     """None: nobody outside is told anything."""

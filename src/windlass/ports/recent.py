@@ -15,7 +15,10 @@ _Answer = TypeVar("_Answer")
 class Recent:
     """By what was asked. Only answers that were good are kept: who has mended something is not told the old one."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_s: float = KEPT_S, room: int = _ROOM) -> None:
+        """`room`: answers that are kept at most."""
+        self._kept_s = kept_s
+        self._room = room
         self._answers: dict[Hashable, tuple[float, object]] = {}
         self._lock = Lock()
 
@@ -23,13 +26,13 @@ class Recent:
         """`now`: seconds of a clock that only goes forward."""
         with self._lock:
             found = self._answers.get(question)
-        return found[1] if found is not None and now - found[0] < KEPT_S else None
+        return found[1] if found is not None and now - found[0] < self._kept_s else None
 
     def keep(self, question: Hashable, answer: object, now: float) -> None:
         with self._lock:
-            if len(self._answers) >= _ROOM:
-                self._answers = {q: a for q, a in self._answers.items() if now - a[0] < KEPT_S}
-            if len(self._answers) >= _ROOM:
+            if len(self._answers) >= self._room:
+                self._answers = {q: a for q, a in self._answers.items() if now - a[0] < self._kept_s}
+            if len(self._answers) >= self._room:
                 self._answers.clear()
             self._answers[question] = (now, answer)
 

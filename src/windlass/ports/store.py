@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -50,6 +50,10 @@ class Releases(Protocol):
     def save_snapshot(self, app: str, number: int, document: bytes) -> None: ...
     def snapshot(self, app: str, number: int) -> bytes:
         """Decrypted; raises NotFound."""
+        ...
+
+    def live_snapshots(self, apps: Collection[str]) -> dict[tuple[str, int], bytes]:
+        """App and release -> decrypted, of those that are live; asked at once, however many there are."""
         ...
 
 

@@ -14,6 +14,7 @@ from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_proj
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
 from windlass.usecases import approvals
+from windlass.usecases.applist import app_items
 from windlass.usecases.approvals import approval_document
 from windlass.usecases.flags import flags_of
 from windlass.usecases.requests import at_work
@@ -187,20 +188,7 @@ def apps_document(
 ) -> dict[str, Any]:
     """The apps that the caller sees."""
     shown, more = cut([a for a in outside.store.apps.all() if sees(a)], page, lambda app: app.name)
-    return {"items": [_app(outside, a) for a in shown], "next": more}
-
-
-def _app(outside: Outside, app: App) -> dict[str, Any]:
-    routes = _routes(outside, app.name, app.live) if app.live is not None else []
-    unfinished = outside.store.deployments.unfinished(app.name)
-    return {
-        "app": names.shown(app.name),
-        "live": app.live,
-        "running": app.running,
-        "url": routes[0]["url"] if routes else "",
-        "deployment": at_work(unfinished).status.value if unfinished else None,
-        "created_at": app.created_at,
-    }
+    return {"items": app_items(outside, shown), "next": more}
 
 
 def releases_document(outside: Outside, app: str, page: Page = WHOLE) -> dict[str, Any]:

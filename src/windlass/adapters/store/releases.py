@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,8 @@ from windlass.adapters.store.tables import apps, releases, snapshots
 from windlass.adapters.vault import Vault
 from windlass.domain.errors import NotFound
 from windlass.domain.records import Release, ReleaseState
+
+_NAMED = 100  # apps; of more than these all are asked for
 
 
 class SqlReleases:
@@ -77,6 +80,19 @@ class SqlReleases:
                 f"release {number} of {app} has no snapshot", code="snapshot_not_found", hint=f"windlass releases {app}"
             )
         return zlib.decompress(self._vault.open(sealed, snapshot_label(app, number)))
+
+    def live_snapshots(self, wanted: Collection[str]) -> dict[tuple[str, int], bytes]:
+        is_live = (apps.c.name == snapshots.c.app) & (apps.c.live == snapshots.c.number)
+        query = select(snapshots).join(apps, is_live)
+        if len(wanted) <= _NAMED:
+            query = query.where(apps.c.name.in_(wanted))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {
+            (row.app, row.number): zlib.decompress(self._vault.open(row.sealed, snapshot_label(row.app, row.number)))
+            for row in rows
+            if row.app in wanted
+        }
 
 
 def _is(app: str, number: int) -> Any:

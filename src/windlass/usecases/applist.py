@@ -1,0 +1,63 @@
+"""The list of apps: asked for in as many questions for a thousand apps as for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from windlass.domain import names
+from windlass.domain.records import App, Deployment
+from windlass.ports.outside import Outside
+from windlass.usecases.requests import at_work
+from windlass.usecases.routes import default_host
+from windlass.usecases.undertaking import routes_in
+
+Front = tuple[str, str]  # host and path of an app's first route; "" as host when it has none
+
+
+def app_items(outside: Outside, apps: Sequence[App]) -> list[dict[str, Any]]:
+    """What the list shows of each."""
+    fronts = _fronts(outside, apps)
+    unfinished: dict[str, list[Deployment]] = {}
+    for deployment in outside.store.deployments.unfinished() if apps else ():
+        unfinished.setdefault(deployment.app, []).append(deployment)
+    return [_item(outside, app, fronts.get(app.name, ("", "")), unfinished.get(app.name, [])) for app in apps]
+
+
+def _item(outside: Outside, app: App, front: Front, unfinished: Sequence[Deployment]) -> dict[str, Any]:
+    return {
+        "app": names.shown(app.name),
+        "live": app.live,
+        "running": app.running,
+        "url": _url(outside, front) if front[0] else "",
+        "deployment": at_work(unfinished).status.value if unfinished else None,
+        "created_at": app.created_at,
+    }
+
+
+def _url(outside: Outside, front: Front) -> str:
+    suffix = "" if outside.http_port == 80 else f":{outside.http_port}"
+    return f"http://{front[0]}{suffix}{front[1] if front[1] != '/' else ''}"
+
+
+def _fronts(outside: Outside, apps: Sequence[App]) -> dict[str, Front]:
+    now = outside.clock.monotonic()
+    found: dict[str, Front] = {}
+    missing: dict[str, App] = {}
+    for app in apps:
+        known = outside.fronts.find((app.name, app.created_at, app.live), now) if app.live is not None else ("", "")
+        if isinstance(known, tuple):
+            found[app.name] = known
+        else:
+            missing[app.name] = app
+    for (name, release), document in outside.store.releases.live_snapshots(missing).items() if missing else ():
+        found[name] = _front(outside, name, document)
+        outside.fronts.keep((name, missing[name].created_at, release), found[name], now)
+    return found
+
+
+def _front(outside: Outside, app: str, document: bytes) -> Front:
+    """The one with the default host, else the first."""
+    default = default_host(app, outside.domain)
+    routes = [(r.host or default, r.path) for r in routes_in(document)]
+    return min(routes, key=lambda route: route[0] != default, default=("", ""))
