@@ -1,24 +1,31 @@
-"""An empty store for each test: in SQLite, and in the PostgreSQL of WINDLASS_TEST_DATABASE_URL when that is set."""
+"""An empty store for each test, in SQLite and in PostgreSQL."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.postgres import empty_database
 
 from windlass.adapters.store.database import Database, open_database
 from windlass.adapters.store.store import SqlStore
 from windlass.adapters.store.tables import metadata
 from windlass.adapters.vault import Vault, open_vault
 
-OTHER_DATABASE = os.environ.get("WINDLASS_TEST_DATABASE_URL", "")
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres: str) -> Iterator[str]:
+    with empty_database(postgres) as url:
+        yield url
 
 
-@pytest.fixture(params=["sqlite", *(["postgresql"] if OTHER_DATABASE else [])])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return OTHER_DATABASE if request.param == "postgresql" else f"sqlite:///{tmp_path}/windlass.db"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/windlass.db"
+    found: str = request.getfixturevalue("postgres_database")
+    return found
 
 
 @pytest.fixture

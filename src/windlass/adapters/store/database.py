@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -35,6 +36,7 @@ class Database:
         self._writers = engine.execution_options(windlass_begin="write")
         self._loose_writers = engine.execution_options(windlass_begin="write", windlass_sync="NORMAL")
         self._turn = threading.Lock()
+        self._name = secrets.token_hex(8)
         self._ear: Ear | None = None
         self.path = _sqlite_file(engine.url)
 
@@ -56,13 +58,13 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _WRITER_LOCK})
             yield connection
             if tells and self.path is None:
-                connection.execute(text(f"NOTIFY {CHANNEL}"))
+                connection.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": self._name})
 
     def listen(self, bell: Bell) -> None:
-        """From now on ring it for what other processes tell too; SQLite's are of this process alone."""
+        """From now on ring it for what other processes tell; on SQLite there are none."""
         if self.path is None and self._ear is None:
-            with self._turn:
-                self._ear = self._ear or Ear(self._engine, bell)
+            with self._turn, self._told():
+                self._ear = self._ear or Ear(self._engine, self._name, bell)
 
     def is_there(self) -> bool:
         """Whether it answers and holds our tables; a file that was deleted under us does not count as there."""

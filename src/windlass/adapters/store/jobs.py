@@ -172,11 +172,11 @@ class SqlJobs:
 
     def changes(self) -> int:
         """A number for `wait`, read before looking for work."""
+        self._database.listen(self._work)
         return self._work.rings
 
     def wait(self, seen: int, timeout_s: float) -> bool:
         """Until something was queued, freed or cancelled since `changes()` gave `seen`."""
-        self._database.listen(self._work)
         return self._work.wait(seen, timeout_s)
 
     def wake(self) -> None:

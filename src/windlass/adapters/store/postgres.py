@@ -6,6 +6,7 @@ import os
 import select
 import threading
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 from sqlalchemy import Engine
@@ -39,16 +40,20 @@ def set_limits(connection: Any, _record: Any) -> None:
 
 
 class Ear:
-    """Rings the bell whenever a transaction that tells was committed, by whatever process; a thread and a connection.
+    """Rings the bell whenever a transaction of another process that tells was committed; a thread and a connection.
 
-    What was told while the database was away is not known, so the bell is rung when it is back.
+    `name`: of this process, whose own transactions are not told. What was told while the database was away is not
+    known, so the bell is rung when it is back.
     """
 
-    def __init__(self, engine: Engine, bell: Bell) -> None:
+    def __init__(self, engine: Engine, name: str, bell: Bell) -> None:
         self._engine = engine
+        self._name = name
         self._bell = bell
+        self._failures = (DBAPIError, OSError, engine.dialect.loaded_dbapi.Error)
+        first = self._open()
         self._end, self._stop = os.pipe()
-        self._thread = threading.Thread(target=self._run, name="database-ear", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(first,), name="database-ear", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -57,25 +62,40 @@ class Ear:
         os.close(self._stop)
         os.close(self._end)
 
-    def _run(self) -> None:
-        wait_s = 0.0
-        while not self._is_over(wait_s):
-            try:
-                self._listen()
-            except (DBAPIError, OSError, self._engine.dialect.loaded_dbapi.Error):
-                wait_s = RETRY_S
-
-    def _listen(self) -> None:
-        fairy = self._engine.raw_connection()
-        connection: Any = fairy.driver_connection
-        fairy.detach()
-        with connection:
+    def _open(self) -> Any:
+        """A connection of the driver that is nobody else's."""
+        pooled = self._engine.raw_connection()
+        connection: Any = pooled.driver_connection
+        pooled.detach()
+        try:
             connection.autocommit = True
             connection.execute(f"LISTEN {CHANNEL}")
+        except self._failures:
+            connection.close()
+            raise
+        return connection
+
+    def _run(self, first: Any) -> None:
+        connection = first
+        while connection is not None and not self._listens(connection):
+            connection = self._open_again()
             self._bell.ring()
+
+    def _listens(self, connection: Any) -> bool:
+        """True at the end, False when the database went away."""
+        with closing(connection), suppress(*self._failures):
             while not self._is_over(None, connection.fileno()):
-                if list(connection.notifies(timeout=0)):
+                if any(told.payload != self._name for told in list(connection.notifies(timeout=0))):
                     self._bell.ring()
+            return True
+        return False
+
+    def _open_again(self) -> Any:
+        """None at the end."""
+        while not self._is_over(RETRY_S):
+            with suppress(*self._failures):
+                return self._open()
+        return None
 
     def _is_over(self, wait_s: float | None, *others: int) -> bool:
         """Until the end is told, or one of the others can be read, or the time is over."""
