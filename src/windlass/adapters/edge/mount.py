@@ -21,26 +21,29 @@ def reads(pid: int, folder: Path) -> bool:
 def take_over(pid: int, folder: Path) -> bool:
     """Move the folder that this process has mounted to where `folder` is, so that the edge need not be started anew.
 
-    What it holds stays as it is, for that is in force; files that only `folder` had are added. False when it is gone,
-    or lies on another disk.
+    With the folder around it: the edge gives up a watched folder that is moved itself. What it holds stays as it is,
+    for that is in force; files that only the restored one had are added. False when it is gone, or on another disk.
     """
     mounted = _mounted(pid)
     if mounted is None:
         return True
     old = next((path for path in _paths(pid) if _is(path, mounted)), None)
-    if old is None:
+    if old is None or old.name != folder.name:
         return False
-    aside = folder.with_name(folder.name + _ASIDE)
+    around = folder.parent
+    aside = around.with_name(around.name + _ASIDE)
     shutil.rmtree(aside, ignore_errors=True)
-    folder.rename(aside)
+    around.rename(aside)
     try:
-        old.rename(folder)
+        old.parent.rename(around)
     except OSError:
-        aside.rename(folder)
+        aside.rename(around)
         return False
-    for file in aside.iterdir():
-        if not (folder / file.name).exists():
-            shutil.copy2(file, folder / file.name)
+    for file in aside.rglob("*"):
+        place = around / file.relative_to(aside)
+        if file.is_file() and not place.exists():
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            shutil.copy2(file, place)
     shutil.rmtree(aside, ignore_errors=True)
     return True
 
