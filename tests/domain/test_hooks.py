@@ -72,13 +72,10 @@ def test_a_branch_with_a_name_that_cannot_be_one(sender: str, branch: str) -> No
 
 EVENTS = [
     ("github", "x-github-event", "ping", Word.PING),
-    ("github", "x-github-event", "pull_request", Word.PULL_REQUEST),
     ("github", "x-github-event", "issues", Word.IGNORED),
-    ("gitea", "x-gitea-event", "pull_request", Word.PULL_REQUEST),
-    ("gitlab", "x-gitlab-event", "Merge Request Hook", Word.PULL_REQUEST),
     ("gitlab", "x-gitlab-event", "Tag Push Hook", Word.IGNORED),
-    ("gitee", "x-gitee-event", "Merge Request Hook", Word.PULL_REQUEST),
-    ("bitbucket", "x-event-key", "pullrequest:created", Word.PULL_REQUEST),
+    ("bitbucket", "x-event-key", "pullrequest:created", Word.IGNORED),
+    ("github", "x-github-event", "pull_request", Word.IGNORED),
     ("bitbucket-server", "x-event-key", "diagnostics:ping", Word.PING),
 ]
 
