@@ -13,7 +13,7 @@ from windlass.domain.people import Link, SecondFactor, User, project_name, user_
 from windlass.domain.rights import PERMISSIONS_OF, Caller, Permission, may, role_named
 from windlass.ports.outside import Outside
 from windlass.usecases.auditing import record
-from windlass.usecases.logins import SECRET_BYTES, begin_session, password_fits, use_code
+from windlass.usecases.logins import SECRET_BYTES, begin_session, confirm_password, use_code
 
 FIRST_LINK_S = 3600.0
 LINK_S = 3 * 86400.0
@@ -195,8 +195,7 @@ def reset_totp(outside: Outside, name: str) -> dict[str, Any]:
 
 def _myself(outside: Outside, caller: Caller, password: str) -> User:
     user = outside.store.users.get(_person(caller))
-    if not password_fits(user, password):
-        raise NotAllowed("the password is wrong", code="password_wrong")
+    confirm_password(outside, user, password)
     return user
 
 

@@ -72,11 +72,15 @@ def caller_by_cookie(outside: Outside, cookie: str) -> Caller | None:
     """None for a session that is unknown or over."""
     session = outside.store.sessions.by_hash(hash_secret(cookie)) if cookie else None
     now = outside.clock.now()
-    if session is None or now >= session.expires_at or now - session.seen_at > IDLE_S:
+    if session is None or not _lasts(session, now):
         return None
     if now - session.seen_at > TOUCH_S:
         outside.store.sessions.touch(session.hash, now)
     return caller_named(outside, session.user)
+
+
+def _lasts(session: Session, now: float) -> bool:
+    return now < session.expires_at and now - session.seen_at <= IDLE_S
 
 
 def caller_named(outside: Outside, name: str) -> Caller | None:
@@ -132,6 +136,41 @@ def begin_session(outside: Outside, user: User, source: str) -> str:
 def log_out(outside: Outside, cookie: str) -> None:
     """A cookie of no session is no error."""
     outside.store.sessions.end(hash_secret(cookie))
+
+
+def sessions_document(outside: Outside, caller: Caller, cookie: str = "") -> dict[str, Any]:
+    """{"items": [{"created_at", "seen_at", "expires_at", "source", "current"}]}: one's own that are not over."""
+    now, own = outside.clock.now(), hash_secret(cookie) if cookie else ""
+    return {
+        "items": [
+            {
+                "created_at": session.created_at,
+                "seen_at": session.seen_at,
+                "expires_at": min(session.expires_at, session.seen_at + IDLE_S),
+                "source": session.source,
+                "current": session.hash == own,
+            }
+            for session in outside.store.sessions.of_user(caller.name)
+            if _lasts(session, now)
+        ]
+    }
+
+
+def end_sessions(outside: Outside, caller: Caller) -> dict[str, Any]:
+    """Log out everywhere. Raises NotAllowed for a token that is confined."""
+    if caller.limits is not None:
+        raise NotAllowed("a confined token cannot end sessions", code="token_confined", hint="log in")
+    outside.store.sessions.end_of(caller.name)
+    return {"user": caller.name}
+
+
+def confirm_password(outside: Outside, user: User, password: str) -> None:
+    """Of who has logged in already; tries count as those at the log-in do. Raises NotAllowed password_wrong, Locked."""
+    key = _account_key(user, user.name)
+    _count(outside, {key: ACCOUNT_LIMIT}, user, Credentials(user.name, ""))
+    if not password_fits(user, password):
+        raise NotAllowed("the password is wrong", code="password_wrong")
+    outside.store.attempts.clear(key)
 
 
 def unlock(outside: Outside, name: str) -> None:

@@ -64,6 +64,11 @@ def tokens_document(outside: Outside, caller: Caller, page: Page) -> dict[str, A
     return {"items": [_token(t) for t in shown], "next": more}
 
 
+def own_tokens(outside: Outside, caller: Caller) -> list[dict[str, Any]]:
+    """Those that the caller made and may take back."""
+    return [_token(t) for t in outside.store.tokens.all() if t.user == caller.name and caller.limits is None]
+
+
 def revoke_token(outside: Outside, caller: Caller, id: str) -> dict[str, Any]:
     """By its id, or by its name when only one has it. Raises NotFound."""
     own = [t for t in outside.store.tokens.all() if _may_see(caller, t)]

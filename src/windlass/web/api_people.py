@@ -193,6 +193,20 @@ def change_password(outside: World, who: Who, body: NewPasswordBody) -> Document
     return accounts.change_password(outside, who, body.password, body.new)
 
 
+@router.get("/me/sessions")
+@for_whom_it_concerns()
+def sessions(request: Request, outside: World, who: Who) -> Document:
+    """Where one is logged in."""
+    return logins.sessions_document(outside, who, asker_of(request.scope).cookie)
+
+
+@router.delete("/me/sessions")
+@for_whom_it_concerns("me.sessions.end")
+def end_sessions(outside: World, who: Who) -> Document:
+    """Log out everywhere, here too."""
+    return logins.end_sessions(outside, who)
+
+
 @router.post("/me/second-factor", status_code=201)
 @for_whom_it_concerns("me.second_factor.begin")
 def begin_second_factor(outside: World, who: Who, body: PasswordBody) -> Document:

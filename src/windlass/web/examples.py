@@ -34,6 +34,7 @@ _DEPLOYMENT = {
     "error": None,
     "report": None,
     "position": None,
+    "approval": None,
     "by": "ann (token ci)",
     "flags": ["pull"],
     "dirty": False,
@@ -163,7 +164,13 @@ _USER = {
     "created_at": _THEN,
 }
 _LINK = {"user": "ann", "link": "/setup/0eJ4…"}
-_PROJECT = {"project": "default", "protected": ["production"], "apps": ["shop"], "created_at": _THEN}
+_PROJECT = {
+    "project": "default",
+    "protected": ["production"],
+    "approval_s": 86_400.0,
+    "apps": ["shop"],
+    "created_at": _THEN,
+}
 _ROLE = {"user": "ann", "project": "default", "role": "deployer"}
 _TOKEN = {
     "id": "a1b2c3d4e5",
@@ -271,6 +278,8 @@ _VARIABLES: Mapping[str, Example] = {
     ),
 }
 
+_PROTECTION = {"app": "shop", "protected": True, "approval_s": 86_400.0, "own": True, "waiting": ["3f9c2b7a51de"]}
+
 _PEOPLE: Mapping[str, Example] = {
     "GET /users": Example(answer={"items": [_USER], "next": None}),
     "POST /users": Example({"name": "ann", "admin": False}, _LINK),
@@ -283,7 +292,11 @@ _PEOPLE: Mapping[str, Example] = {
     "GET /projects": Example(answer={"items": [_PROJECT], "next": None}),
     "POST /projects": Example({"name": "web"}, _PROJECT),
     "DELETE /projects/{project}": Example(answer={"project": "web"}),
-    "PUT /projects/{project}/protected": Example({"environments": ["production"]}, _PROJECT),
+    "PUT /projects/{project}/protected": Example({"environments": ["production"], "approval_s": 86_400.0}, _PROJECT),
+    "GET /apps/{app}/protection": Example(answer=_PROTECTION),
+    "PUT /apps/{app}/protection": Example({"protected": True, "approval_s": 86_400.0}, _PROTECTION),
+    "POST /deployments/{id}/approve": Example({"note": "looks well"}, {**_DEPLOYMENT, "status": "queued"}),
+    "POST /deployments/{id}/reject": Example({"note": "not on a friday"}, {**_DEPLOYMENT, "status": "cancelled"}),
     "PUT /apps/{app}/project": Example({"name": "web"}, {"app": "shop", "project": "web"}),
     "GET /projects/{project}/members": Example(answer={"items": [{"user": "ann", "role": "viewer"}], "next": None}),
     "PUT /projects/{project}/members/{user}": Example({"role": "deployer"}, _ROLE),
@@ -300,6 +313,14 @@ _PEOPLE: Mapping[str, Example] = {
             "csrf": None,
         }
     ),
+    "GET /me/sessions": Example(
+        answer={
+            "items": [
+                {"created_at": _THEN, "seen_at": _THEN, "expires_at": _THEN, "source": "192.0.2.7", "current": True}
+            ]
+        }
+    ),
+    "DELETE /me/sessions": Example(answer={"user": "ann"}),
     "PUT /me/password": Example({"password": "a stork on the chimney", "new": "…"}, {"user": "ann"}),
     "POST /me/second-factor": Example(
         {"password": "a stork on the chimney"}, {"secret": "JBSW…", "uri": "otpauth://totp/windlass:ann?secret=…"}

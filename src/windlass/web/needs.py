@@ -19,8 +19,8 @@ class Need:
     """`permission` None: nobody has to have a right, either because the route is open or because it is about oneself.
 
     `open`: why strangers are let in, "" when they are not. `does`: the action's name in the audit log. `told`: fields
-    of the JSON body that the audit log may show; of an object only the keys. `also`: query flag -> further right.
-    `page`: an open route for people, which has to do with the admin surface. `local`: also for whoever asks from this
+    of the JSON body or form that the audit log may show; of an object only the keys. `also`: query flag -> further
+    right. `page`: a route for people, which has to do with the admin surface. `local`: also for whoever asks from this
     machine itself.
     """
 
@@ -45,9 +45,11 @@ def needs_from_afar(permission: Permission) -> Callable[[EndpointT], EndpointT]:
     return _marked(Need(permission, local=True))
 
 
-def for_whom_it_concerns(does: str = "", *, told: tuple[str, ...] = ()) -> Callable[[EndpointT], EndpointT]:
+def for_whom_it_concerns(
+    does: str = "", *, told: tuple[str, ...] = (), page: bool = False
+) -> Callable[[EndpointT], EndpointT]:
     """For every known caller: the endpoint shows and changes only what is the caller's own."""
-    return _marked(Need(does=does, told=told))
+    return _marked(Need(does=does, told=told, page=page))
 
 
 def open_to_all(why: str, *, page: bool = False) -> Callable[[EndpointT], EndpointT]:

@@ -68,6 +68,9 @@ _BEYOND: Mapping[str, tuple[int, ...]] = {
     f"POST {API}/apps/{{app}}/plan": (413,),
     "POST /hooks/{app}": (413, 429),
     "POST /login": (401, 429),
+    **dict.fromkeys((f"PUT {API}/me/password", f"POST {API}/me/second-factor"), (429,)),
+    **dict.fromkeys((f"POST {API}/me/second-factor/remove", "POST /account/password"), (429,)),
+    **dict.fromkeys(("POST /account/second-factor", "POST /account/second-factor/remove"), (429,)),
 }
 """What only these answer."""
 
@@ -159,6 +162,10 @@ def _add_bodies(operation: dict[str, Any], name: str, need: Need) -> None:
         operation["requestBody"] = {"required": True, "content": content}
         responses["202"] = {**responses["200"], "description": "A deployment is queued."}
         responses["200"]["description"] = "Nothing is to be deployed."
+    elif name.startswith("POST /account/"):
+        schema = {"type": "object", "properties": dict.fromkeys(("password", "new", "code", "name", "csrf"), _TEXT)}
+        operation["requestBody"] = {"content": {_FORM: {"schema": schema}}}
+        responses["303"] = {"description": "Done; to the page again, or to the log-in."}
     elif need.page and name.startswith("POST"):
         names = ("name", "password", "code")
         schema = {"type": "object", "properties": dict.fromkeys(names, _TEXT)}
@@ -167,6 +174,8 @@ def _add_bodies(operation: dict[str, Any], name: str, need: Need) -> None:
         responses["200"] = {"description": "The session has begun.", "content": {_JSON: {"schema": began}}}
         responses["200"]["content"][_HTML] = {"schema": _TEXT}
         responses["303"] = {"description": "The session has begun; by a form."}
+    elif name == "GET /account":
+        responses["303"] = {"description": "To the log-in."}
     elif name == "POST /logout":
         responses.pop("200", None)
         responses["303"] = {"description": "The session has ended."}

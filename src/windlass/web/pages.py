@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import secrets
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import parse_qs
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from windlass.domain.errors import NotAllowed, Refused, Usage, WindlassError
+from windlass.domain.errors import NotAllowed, Refused, Usage
 from windlass.usecases import accounts, logins
 from windlass.usecases.logins import Credentials
 from windlass.web.guard import SECURE_COOKIE, SESSION_COOKIE, asker_of, session_cookie
 from windlass.web.inputs import World
 from windlass.web.needs import for_whom_it_concerns, open_to_all
-from windlass.web.routing import guarded_router
-from windlass.wire import EXIT_HEADER
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from windlass.web.paper import Words, check_origin, is_secure, language, page
+from windlass.web.routing import FORM, MOST_FIELDS, guarded_router
 
 router = guarded_router("log-in")
 
 _FORM_LIMIT = 1 << 14
-_WORDS: Mapping[str, Mapping[str, str]] = {
+_WORDS: Words = {
     "en": {
         "login": "Log in",
         "setup": "Set your password",
@@ -40,6 +33,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "code": "Code of your second factor, if you have one",
         "hello": "You are logged in as",
         "log_out": "Log out",
+        "account": "My account",
         "send": "Go on",
         "login_failed": "Name, password or code is wrong.",
         "login_locked": "Too many log-ins failed. Wait a quarter of an hour.",
@@ -57,6 +51,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "code": "二次验证码（如已启用）",
         "hello": "当前登录用户：",
         "log_out": "退出登录",
+        "account": "我的账户",
         "send": "继续",
         "login_failed": "用户名、密码或验证码错误。",
         "login_locked": "登录失败次数过多，请十五分钟后再试。",
@@ -100,7 +95,7 @@ async def logout(request: Request, outside: World) -> Response:
     await run_in_threadpool(logins.log_out, outside, asker_of(request.scope).cookie)
     answer: Response = RedirectResponse("/login", status_code=303)
     for name in (SECURE_COOKIE, SESSION_COOKIE):
-        answer.delete_cookie(name, secure=_is_secure(request), httponly=True, samesite="lax")
+        answer.delete_cookie(name, secure=is_secure(request), httponly=True, samesite="lax")
     return answer
 
 
@@ -136,13 +131,13 @@ async def setup(secret: str, request: Request, outside: World) -> Response:
 
 async def _fields(request: Request) -> tuple[dict[str, str], bool]:
     """The fields, and whether a form brought them. Raises NotAllowed for one that a foreign page sent, Usage."""
-    _check_origin(request)
+    check_origin(request)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _FORM_LIMIT:
             raise Refused("the form is too large", code="form_too_large")
-    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    is_form = request.headers.get("content-type", "").startswith(FORM)
     try:
         found = _form(body.decode()) if is_form else json.loads(body)
     except ValueError as error:
@@ -153,18 +148,9 @@ async def _fields(request: Request) -> tuple[dict[str, str], bool]:
 
 
 def _form(text: str) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=20).items()}
-
-
-def _check_origin(request: Request) -> None:
-    """A foreign page must not log its visitor in as somebody else."""
-    origin = request.headers.get("origin", "")
-    site = request.headers.get("sec-fetch-site", "none")
-    foreign = (
-        urlsplit(origin).netloc != request.headers.get("host", "") if origin else site not in ("none", "same-origin")
-    )
-    if foreign:
-        raise NotAllowed("this form was sent by another site", code="foreign_origin")
+    return {
+        name: values[0] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=MOST_FIELDS).items()
+    }
 
 
 def _begun(request: Request, cookie: str, is_form: bool) -> Response:
@@ -172,56 +158,25 @@ def _begun(request: Request, cookie: str, is_form: bool) -> Response:
     answer = (
         RedirectResponse("/login", status_code=303) if is_form else JSONResponse({"csrf": logins.csrf_token(cookie)})
     )
-    secure = _is_secure(request)
+    secure = is_secure(request)
     name = SECURE_COOKIE if secure else SESSION_COOKIE
     answer.set_cookie(name, cookie, max_age=int(logins.SESSION_S), httponly=True, secure=secure, samesite="lax")
     answer.headers["cache-control"] = "no-store"
     return answer
 
 
-def _is_secure(request: Request) -> bool:
-    """Off loopback there is always TLS."""
-    return bool(request.scope["scheme"] == "https")
-
-
 def _page(request: Request, kind: str, *, name: str = "", title: str = "", csrf: str = "", **more: Any) -> Response:
-    error: WindlassError | None = more.get("error")
-    lang = _language(request.headers.get("accept-language", ""))
+    lang = language(request, _WORDS)
     words = _WORDS[lang]
-    nonce = secrets.token_urlsafe(16)
     shown = {
         "lang": lang,
-        "t": {**words, "title": words.get(title or ("login" if kind == "home" else kind), words["login"])},
         "kind": kind,
         "name": name,
         "fixed": kind == "setup" and bool(name),
         "csrf": csrf,
-        "nonce": nonce,
-        "error": words.get(error.code, error.message) if error else "",
     }
-    headers = {
-        "cache-control": "no-store",
-        "content-security-policy": f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'",
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
-    }
-    status = 404 if kind == "gone" else error.http_status if error else 200
-    if error:
-        headers[EXIT_HEADER] = str(error.exit_code)
-    return HTMLResponse(_template().render(shown), status, headers)
-
-
-def _language(header: str) -> str:
-    """The first of ours that the browser names."""
-    wanted = [part.partition(";")[0].strip().lower() for part in header.split(",")]
-    return next((w[:2] for w in wanted if w[:2] in _WORDS), "en")
-
-
-@functools.cache
-def _template() -> Template:
-    """The template engine is loaded when the first page is asked for."""
-    from jinja2 import Environment, StrictUndefined
-
-    text = (Path(__file__).parent / "templates" / "page.html").read_text()
-    return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
+    titled = {**words, "title": words.get(title or ("login" if kind == "home" else kind), words["login"])}
+    answer = page("page.html", titled, shown, more.get("error"))
+    if kind == "gone":
+        answer.status_code = 404
+    return answer

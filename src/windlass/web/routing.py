@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -28,6 +28,8 @@ from windlass.web.needs import SAFE_METHODS, Need, need_of
 from windlass.web.repeated import once, wanted_once
 
 CSRF_HEADER = "x-csrf-token"
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 20
 TOLD_LIMIT = 1 << 20  # bytes of a body that is read for the audit log
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -133,11 +135,14 @@ async def _written_down(request: Request, caller: Caller, need: Need, handle: Ha
     data = {**_path_words(request), **told(await _body(request, need), need.told)}
     number = await run_in_threadpool(record, outside, *who, app=app, data=data)
     try:
-        return await handle(request)
+        answer = await handle(request)
     except BaseException as error:
-        failed = {"failed": error.code if isinstance(error, WindlassError) else type(error).__name__, "entry": number}
-        await run_in_threadpool(record, outside, *who, app=app, data=failed)
+        failed = error.code if isinstance(error, WindlassError) else type(error).__name__
+        await run_in_threadpool(record, outside, *who, app=app, data={"failed": failed, "entry": number})
         raise
+    if failed := str(getattr(answer, "failed", "")):  # a page that tells an error
+        await run_in_threadpool(record, outside, *who, app=app, data={"failed": failed, "entry": number})
+    return answer
 
 
 def _app_concerned(outside: Outside, request: Request, need: Need) -> str:
@@ -152,21 +157,29 @@ def _path_words(request: Request) -> dict[str, str]:
 
 
 async def _body(request: Request, need: Need) -> Any:
-    """The JSON that the endpoint reads too; None when it is large, or no JSON."""
+    """The JSON or the form that the endpoint reads too; None when it is large, or neither."""
     length = request.headers.get("content-length", "")
-    is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
-    if not need.told or not is_json or not length.isdecimal() or int(length) > TOLD_LIMIT:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    read = _READERS.get(kind)
+    if not need.told or read is None or not length.isdecimal() or int(length) > TOLD_LIMIT:
         return None
     try:
-        return json.loads(await request.body())
+        return read(await request.body())
     except ValueError:
         return None
+
+
+def _form(body: bytes) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(body.decode(), max_num_fields=MOST_FIELDS).items()}
+
+
+_READERS: Mapping[str, Callable[[bytes], Any]] = {"application/json": json.loads, FORM: _form}
 
 
 async def _check_csrf(request: Request, cookie: str) -> None:
     """A browser adds the cookie to whatever a foreign page sends; this token it cannot add."""
     shown = request.headers.get(CSRF_HEADER, "")
-    if not shown and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if not shown and request.headers.get("content-type", "").startswith(FORM):
         shown = parse_qs((await request.body()).decode("ascii", "replace")).get("csrf", [""])[0]
     if not hmac.compare_digest(shown.encode(), csrf_of(cookie).encode()):
         raise NotAllowed(

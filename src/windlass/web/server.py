@@ -14,6 +14,7 @@ from windlass.domain.rights import Permission
 from windlass.ports.outside import Outside
 from windlass.usecases.logins import caller_by_cookie, caller_by_token
 from windlass.web import (
+    account,
     api_access,
     api_apps,
     api_deployments,
@@ -73,6 +74,7 @@ ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     ("", open_router),
     ("", api_metrics.router),
     ("", pages.router),
+    ("", account.router),
     *(
         (API, module.router)
         for module in (api_apps, api_deployments, api_variables, api_logs, api_keys, api_people, api_access)

@@ -61,6 +61,11 @@ class SqlSessions:
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.hash == hash))
 
+    def of_user(self, user: str) -> list[Session]:
+        query = select(sessions).where(sessions.c.user == user).order_by(sessions.c.created_at.desc())
+        with self._database.read() as connection:
+            return [to_record(Session, row) for row in connection.execute(query)]
+
     def end_of(self, user: str) -> None:
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.user == user))
