@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tests.e2e.engines import ROOT
 
-from bench import compose, crashes, deploys, idle, rolling
+from bench import api, compose, crashes, deploys, idle, rolling
 from bench.figures import Figures
 from bench.machine import describe_machine
 from bench.report import write_report
 
-PARTS = ("deploys", "compose", "rolling", "crashes", "idle")
+PARTS = ("deploys", "compose", "rolling", "crashes", "idle", "api")
 
 
 def main(argv: list[str]) -> int:
@@ -30,6 +30,7 @@ def main(argv: list[str]) -> int:
         "rolling": rolling.measure,
         "crashes": crashes.measure,
         "idle": idle.measure,
+        "api": api.measure,
     }
     for name in options.only or PARTS:
         figures.say(f"{name} …")
