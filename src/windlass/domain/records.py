@@ -12,7 +12,10 @@ from windlass.domain.release import DeploymentStatus
 
 @dataclass(frozen=True)
 class App:
-    """`running` False: the operator stopped it, and a reboot leaves it stopped. `warm`: generation kept running."""
+    """`running` False: the operator stopped it, and a reboot leaves it stopped. `warm`: generation kept running.
+
+    `closed`: for maintenance; only the addresses and networks of `passes` get through.
+    """
 
     name: str
     created_at: float
@@ -24,6 +27,8 @@ class App:
     scale: Mapping[str, int] = field(default_factory=dict)
     stopped_services: tuple[str, ...] = ()
     project: str = "default"
+    closed: bool = False
+    passes: tuple[str, ...] = ()
 
 
 class ReleaseState(StrEnum):

@@ -73,4 +73,4 @@ def _find(connection: Connection, name: str) -> App | None:
 
 
 def _from_row(row: Any) -> App:
-    return to_record(App, row, stopped_services=tuple(row.stopped_services))
+    return to_record(App, row, stopped_services=tuple(row.stopped_services), passes=tuple(row.passes))

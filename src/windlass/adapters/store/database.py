@@ -20,7 +20,7 @@ from windlass.adapters.store.revisions import bring_up_to_date, revision_of
 from windlass.adapters.store.rows import to_json
 from windlass.domain.errors import OutOfReach, Refused, Usage
 
-REVISION = "0007"
+REVISION = "0008"
 BUSY_S = 10.0
 
 # One writer at a time, as SQLite has it, keeps claims and the order of event numbers right on PostgreSQL too.

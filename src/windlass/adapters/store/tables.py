@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -51,6 +52,8 @@ apps = Table(
     # Numbers are never given twice, also when the newest release was dropped: images and networks carry them.
     Column("last_release", Integer, nullable=False, server_default=text("0")),
     Column("project", Text, nullable=False, server_default="default"),
+    Column("closed", Boolean, nullable=False, server_default=false()),
+    Column("passes", JSON, nullable=False, server_default=text("'[]'")),
 )
 
 releases = Table(
