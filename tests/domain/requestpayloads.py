@@ -170,4 +170,5 @@ def ref_of(sender: str, number: int) -> str:
 def request_sent(sender: str, action: str = "opened", number: int = 12, fork: bool = False, **how: Any) -> Sent:
     """`how`: secret, at, delivery of `signed`."""
     event, document = WRITERS[sender](action, number, FORK if fork else OWN)
+    document["date"] = f"2025-10-09T08:53:20, {how.get('delivery', '')}"  # each has one, here or there
     return signed(sender, event, json.dumps(document).encode(), **how)
