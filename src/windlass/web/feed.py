@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
 
 from windlass.ports.store import Events
 
 WAIT_S = 1.0
+
+SeenT = TypeVar("SeenT")
 
 
 class Feed:
@@ -22,12 +27,26 @@ class Feed:
         self._lock = threading.Lock()
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         self._seen = 0
+        self._looks: dict[Hashable, asyncio.Future[Any]] = {}  # touched by the event loop alone
         self._thread: threading.Thread | None = None
 
     @property
     def position(self) -> int:
         """To be taken before the store is asked, and given to `wait`: what comes between is not missed."""
         return self._seen
+
+    async def shared(self, key: Hashable, look: Callable[[], SeenT]) -> SeenT:
+        """What `look` gives, in a thread; who asks with the same key meanwhile is given the same.
+
+        A key with a `position` in it misses nothing: what comes while somebody looks moves the position.
+        """
+        looking = self._looks.get(key)
+        if looking is None:
+            looking = asyncio.ensure_future(run_in_threadpool(look))
+            looking.add_done_callback(lambda _: self._looks.pop(key, None))
+            self._looks[key] = looking
+        found: SeenT = await asyncio.shield(looking)
+        return found
 
     async def wait(self, position: int, last: int, timeout_s: float) -> None:
         """Until an event of any app is added after `position` was taken, or time is over; `last` is known already."""

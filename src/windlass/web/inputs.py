@@ -58,7 +58,9 @@ async def _paging(
     request: Request,
     response: Response,
     limit: Annotated[int | None, Query(ge=1, le=LARGEST, description="Items of a page")] = None,
-    cursor: Annotated[str, Query(max_length=LONGEST_CURSOR, description="`next` of the page before")] = "",
+    cursor: Annotated[
+        str, Query(max_length=LONGEST_CURSOR, pattern="^[!-~]*$", description="`next` of the page before")
+    ] = "",
 ) -> Paging:
     return Paging(limit, cursor, request, response)
 

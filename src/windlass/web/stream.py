@@ -5,38 +5,48 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
-from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from windlass.domain.errors import WindlassError
-from windlass.domain.records import Event
 from windlass.ports.outside import Outside
 from windlass.usecases import views
 from windlass.web.feed import Feed
 from windlass.wire import EVENT_END, EVENT_ERROR, EVENT_WAITING, error_document
+
+Messages = AsyncGenerator[ServerSentEvent, None]
 
 PING_S = 10
 PAGE = 500
 _QUEUE = 1000
 
 
-def respond(messages: AsyncIterator[ServerSentEvent], feed: Feed) -> EventSourceResponse:
-    return EventSourceResponse(_counted(messages, feed), ping=PING_S, sep="\n")
+def respond(messages: Messages, feed: Feed) -> EventSourceResponse:
+    return _Stream(messages, feed)
 
 
-async def _counted(messages: AsyncIterator[ServerSentEvent], feed: Feed) -> AsyncIterator[ServerSentEvent]:
-    with feed.following():
-        async for message in messages:
-            yield message
+class _Stream(EventSourceResponse):
+    """Ends its messages with itself, however the caller goes away: who reads for them is not left behind."""
+
+    def __init__(self, messages: Messages, feed: Feed) -> None:
+        super().__init__(messages, ping=PING_S, sep="\n")
+        self._messages = messages
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._feed.following():
+            async with aclosing(self._messages):
+                await super().__call__(scope, receive, send)
 
 
-async def deployment_messages(
-    outside: Outside, feed: Feed, deployment: str, last: int
-) -> AsyncIterator[ServerSentEvent]:
+async def deployment_messages(outside: Outside, feed: Feed, deployment: str, last: int) -> Messages:
     """Its events after `last`; when it is final, its document as the last message. Ends early when the feed closes.
 
     In between, without an id, what it waits for whenever that changes.
@@ -44,26 +54,22 @@ async def deployment_messages(
     told: dict[str, Any] | None = None
     while not feed.closed:
         position = feed.position
-        final, waiting = await run_in_threadpool(_look, outside, deployment)
-        page = await run_in_threadpool(_page, outside, deployment, last)
-        for event in page:
-            last = event.id
-            yield _message(event.kind, views.event_document(event), event.id)
-        if len(page) == PAGE:
+        seen = await feed.shared((deployment, last, position), partial(_look, outside, deployment, last))
+        for message in seen.messages:
+            yield message
+        last = seen.last
+        if len(seen.messages) == PAGE:
             continue
-        if waiting != told:
-            told = waiting
-            yield _message(EVENT_WAITING, {"waiting": waiting})
-        if final:
-            document = await run_in_threadpool(views.deployment_document, outside, deployment)
-            yield _message(EVENT_END, document)
+        if seen.waiting != told:
+            told = seen.waiting
+            yield _message(EVENT_WAITING, {"waiting": told})
+        if seen.end is not None:
+            yield seen.end
             return
         await feed.wait(position, last, 1.0)
 
 
-async def line_messages(
-    lines: Callable[[Callable[[], bool]], Iterator[dict[str, Any]]], feed: Feed
-) -> AsyncIterator[ServerSentEvent]:
+async def line_messages(lines: Callable[[Callable[[], bool]], Iterator[dict[str, Any]]], feed: Feed) -> Messages:
     """What a blocking source of lines gives, read by a thread of its own that ends with the stream."""
     reader = _Reader(lines, feed)
     reader.start()
@@ -130,14 +136,25 @@ class _Reader:
         return self._stopped.is_set() or self._feed.closed
 
 
-def _look(outside: Outside, deployment: str) -> tuple[bool, dict[str, Any] | None]:
-    """Whether it is final, and what it waits for."""
+@dataclass(frozen=True)
+class _Seen:
+    """A deployment at one moment, made once for all that follow it. `last`: the newest event among the messages."""
+
+    messages: list[ServerSentEvent]
+    last: int
+    waiting: dict[str, Any] | None
+    end: ServerSentEvent | None
+
+
+def _look(outside: Outside, deployment: str, last: int) -> _Seen:
+    """Whether it is final is read before its events: a final one gets no more of them."""
     found = outside.store.deployments.get(deployment)
-    return found.status.is_final, views.waiting_document(outside, found)
-
-
-def _page(outside: Outside, deployment: str, last: int) -> list[Event]:
-    return outside.store.events.after(last, deployment=deployment, limit=PAGE)
+    waiting = views.waiting_document(outside, found)
+    page = outside.store.events.after(last, deployment=deployment, limit=PAGE)
+    messages = [_message(event.kind, views.event_document(event), event.id) for event in page]
+    is_over = found.status.is_final and len(page) < PAGE
+    end = _message(EVENT_END, views.deployment_document(outside, deployment)) if is_over else None
+    return _Seen(messages, page[-1].id if page else last, waiting, end)
 
 
 def _message(kind: str, data: dict[str, Any], id: int | None = None) -> ServerSentEvent:
