@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from windlass.domain.errors import Detail, NotFound, Refused
+from windlass.domain.errors import Detail, Refused
 from windlass.domain.filebinds import BindKind
 from windlass.domain.fronts import front_of
 from windlass.domain.imagehints import ImageHints
 from windlass.domain.placement import Placing, late_release_jobs, place
 from windlass.domain.probing import probe_for
 from windlass.domain.release import Placement, Probe, Route
-from windlass.domain.routing import Routing, default_routes, routes_from_manifest, taken_hosts, with_users
+from windlass.domain.routing import Routing, default_routes, routes_from_manifest, with_users
 from windlass.domain.smokeplan import smoke_problems, smoke_steps
 from windlass.usecases.binds import Bind, kinds, questions
 from windlass.usecases.confines import consents_of, own_routing
+from windlass.usecases.hostowners import taken
 from windlass.usecases.project import Project
 from windlass.usecases.routes import default_host
-from windlass.usecases.undertaking import Undertaking, load_kept
+from windlass.usecases.undertaking import Undertaking
 
 _ANSWERED_BY_IMAGES = ("route_port_unknown", "route_unclear")
 
@@ -62,7 +63,7 @@ def design_release(
     routing = own_routing(outside, app, _routing(project, placing, known))
     left = tuple(p for p in routing.problems if not complete and p.code in _ANSWERED_BY_IMAGES)
     problems += [p for p in routing.problems if p not in left]
-    problems += taken_hosts(app, routing.routes, _owners(work))
+    problems += taken(outside, app, routing.routes)
     problems += [] if left else _smoke_problems(work, project, routing.routes)
     probes, wrong = _probes(project, placements, known, complete, ports)
     return Design(
@@ -115,19 +116,3 @@ def _probes(
             if complete:
                 problems += refused.details
     return found, problems
-
-
-def _owners(work: Undertaking) -> dict[str, str]:
-    """Host -> app, of every other live app."""
-    hooks = work.outside.hooks_host
-    owners: dict[str, str] = {hooks: "windlass itself"} if hooks else {}
-    for other in work.outside.store.apps.all():
-        if other.name != work.app and other.live is not None:
-            try:
-                routes = load_kept(work.outside, other.name, other.live).snapshot.routes
-            except NotFound:
-                continue
-            own = default_host(other.name, work.outside.domain)
-            owners |= {r.host or own: other.name for r in routes}
-            owners[own] = other.name
-    return owners

@@ -5,6 +5,7 @@ from __future__ import annotations
 from windlass.domain.errors import Detail, Failed, refuse
 from windlass.domain.records import StepRecord
 from windlass.domain.release import image_tag
+from windlass.usecases.hostowners import taken
 from windlass.usecases.preparation import Preparation, Unchanged, finish_plan
 from windlass.usecases.undertaking import load_kept
 
@@ -31,6 +32,7 @@ def check_kept(prep: Preparation, record: list[StepRecord]) -> None:
         for p in snapshot.parts.values()
         if prep.work.outside.engine.image(image_tag(snapshot.app, p.name, snapshot.number)) is None
     ]
+    missing += taken(prep.work.outside, snapshot.app, snapshot.routes)
     if missing:
         raise refuse(missing)
 

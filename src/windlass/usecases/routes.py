@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from windlass.domain.errors import NotFound
+from windlass.domain.errors import Failed, NotFound
+from windlass.domain.names import shown
 from windlass.domain.parts import containers_of
 from windlass.domain.plan import Drain, SwitchRoutes
 from windlass.domain.previews import is_preview
@@ -24,12 +25,41 @@ def switch_routes(work: Undertaking, wanted: SwitchRoutes) -> None:
     fallback = work.snapshot(wanted.fallback) if wanted.fallback is not None else None
     with work.outside.routes_lock:
         config = edge_app(work, snapshot, fallback)
+        _check_free(work, config)
         if config.routes:
             work.outside.edge.apply(config)
             work.outside.tally.add("edge_switches")
         elif work.outside.edge.current(work.app) is not None:
             work.outside.edge.withdraw(work.app)
         share_default_route(work)
+
+
+def _check_free(work: Undertaking, config: EdgeApp) -> None:
+    """Two apps that want the same host may have been let through at the same moment; the first one has it.
+
+    What is taken back leads where it led. Raises Failed host_taken.
+    """
+    outside, current = work.outside, work.outside.edge.current(config.app)
+    new = _hosts(config) - (_hosts(current) if current is not None else set())
+    if not new or not _is_forward(work, config.release):
+        return
+    for other in outside.store.apps.all():
+        found = outside.edge.current(other.name) if other.name != config.app else None
+        both = sorted(new & _hosts(found)) if found is not None else []
+        if both:
+            said = f"{', '.join(both)} leads to the app {shown(other.name)} by now, which goes on serving it"
+            raise Failed(said, code="host_taken", hint="use another host")
+
+
+def _hosts(config: EdgeApp) -> set[str]:
+    return {host for route in config.routes for host in route.hosts}
+
+
+def _is_forward(work: Undertaking, release: int) -> bool:
+    try:
+        return work.outside.store.deployments.get(work.deployment).release == release
+    except NotFound:
+        return False
 
 
 def refresh_routes(work: Undertaking, down: frozenset[str]) -> None:
