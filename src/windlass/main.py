@@ -309,6 +309,7 @@ class LogRedaction:
         self._make = Redactor
         self._outside = outside
         self._made_at = 0.0
+        self._mark = ""
         self._redactor = Redactor()
 
     def __call__(self, data: Any) -> Any:
@@ -316,13 +317,15 @@ class LogRedaction:
         if now - self._made_at > REDACTION_S:
             self._made_at = now
             with contextlib.suppress(WindlassError):
-                self._redactor = self._make(self._values())
+                self._look()
         return self._redactor.redact_data(data)
 
-    def _values(self) -> dict[str, str]:
-        store = self._outside.store
-        known = [(a.name, {**store.variables.all(a.name), **store.sources.secrets(a.name)}) for a in store.apps.all()]
-        return {f"{app}_{name}": value for app, values in known for name, value in values.items()}
+    def _look(self) -> None:
+        """What a redactor knows takes time to read and to prepare; mostly nothing has changed."""
+        known = self._outside.store.secret_values
+        mark = known.mark()
+        if mark != self._mark:
+            self._redactor, self._mark = self._make(known.all()), mark
 
 
 def _adopt_token(known: Settings, outside: Outside) -> None:

@@ -165,6 +165,8 @@ WRONG_LINES = [
     ("scale", "shop", "web"),
     ("scale", "shop", "web=-1"),
     ("scale", "shop", "web=²"),
+    ("maintenance", "shop", "maybe"),
+    ("maintenance", "shop", "off", "--allow", "10.0.0.1"),
     ("exec", "shop", "web"),
     ("env", "set", "shop", "A"),
     ("env", "set", "shop", "A=1", "--stdin"),
@@ -284,6 +286,13 @@ CALLS: list[tuple[tuple[str, ...], str, Any]] = [
     (("stop", "shop", "web"), "POST apps/shop/stop", {"service": "web"}),
     (("start", "shop@staging"), "POST apps/shop%40staging/start", {"service": None}),
     (("scale", "shop", "web=3"), "POST apps/shop/scale", {"service": "web", "replicas": 3}),
+    (("maintenance", "shop", "on"), "PUT apps/shop/maintenance", {"closed": True, "allowed": []}),
+    (
+        ("maintenance", "shop", "on", "--allow", "10.0.0.1", "--allow", "10.1.0.0/16"),
+        "PUT apps/shop/maintenance",
+        {"closed": True, "allowed": ["10.0.0.1", "10.1.0.0/16"]},
+    ),
+    (("maintenance", "shop@staging", "off"), "PUT apps/shop%40staging/maintenance", {"closed": False, "allowed": []}),
     (
         ("exec", "shop", "web", "--", "ls", "--json", "-la"),
         "POST apps/shop/exec",

@@ -39,7 +39,8 @@ DEFAULTS: list[tuple[str, dict[str, Any], list[Route]]] = [
                                       "outer": {**BUILD, "ports": ["8080"], "depends_on": ["backend"]}},
      [Route("", "outer", 8080)]),
     ("proxy labels without a host", {"a": {**BUILD, "ports": ["80"], "labels": {
-        "traefik.http.routers.a.rule": "PathPrefix(`/a`)"}}, "b": BUILD}, [Route("", "a", 80, "/a", options=WHOLE_PREFIX)]),
+        "traefik.http.routers.a.rule": "PathPrefix(`/a`)"}}, "b": BUILD},
+     [Route("", "a", 80, "/a", options=WHOLE_PREFIX)]),
     ("no HTTP at all", {"worker": BUILD, "db": DB}, []),
     ("proxy labels", {"web": {**BUILD, "labels": {
         "traefik.http.routers.w.rule": "Host(`a.example`) || Host(`b.example`)",

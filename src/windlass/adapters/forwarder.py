@@ -15,6 +15,7 @@ import sys
 
 from windlass.adapters.netns import inside
 from windlass.domain.errors import WindlassError
+from windlass.domain.routeoptions import OWN_ADDRESS
 
 _PLACES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _PIECE = 1 << 16
@@ -73,7 +74,7 @@ async def _serve(listening: list[socket.socket], port: int) -> None:
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
     """Both ways at once; where one side ends, the other is told so and may go on."""
-    there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+    there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(OWN_ADDRESS, 0))
     try:
         await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
     finally:

@@ -15,6 +15,7 @@ import h11
 
 from windlass.adapters.forwarding import forwarding
 from windlass.domain.answers import BODY_LIMIT, Answer, shown
+from windlass.domain.routeoptions import OWN_ADDRESS
 from windlass.domain.smoke import FilePiece, Visit
 from windlass.ports.visitor import Patience, Unanswered
 
@@ -66,7 +67,8 @@ class _Line:
 
     def _called(self, port: int) -> socket.socket:
         try:
-            made = socket.create_connection((_LOOPBACK, port), timeout=max(0.001, self._patience.within_s))
+            within = max(0.001, self._patience.within_s)
+            made = socket.create_connection((_LOOPBACK, port), within, source_address=(OWN_ADDRESS, 0))
         except TimeoutError as error:
             raise Unanswered("the edge did not accept the connection") from error
         except OSError as error:

@@ -38,6 +38,7 @@ COMMANDS = {
     "stop": "operate",
     "start": "operate",
     "scale": "operate",
+    "maintenance": "operate",
     "exec": "operate",
     "remove": "operate",
     "env": "variables",

@@ -1,4 +1,4 @@
-"""restart, stop, start, scale, exec, remove: commands that act on what runs."""
+"""restart, stop, start, scale, maintenance, exec, remove: commands that act on what runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from windlass.cli.render import draw_done
 from windlass.cli.session import Session, json_option
 from windlass.cli.text import clean
 from windlass.domain.errors import Usage
-from windlass.wire.bodies import ExecBody, ScaleBody, ServiceBody
+from windlass.wire.bodies import ExecBody, MaintenanceBody, ScaleBody, ServiceBody
 
 
 def _lifecycle(verb: str, session: Session, app: str, service: str | None) -> None:
@@ -61,6 +61,33 @@ def scale_command(session: Session, app: str, wanted: str) -> None:
         raise Usage(f"{wanted!r} is not SERVICE=N", hint=f"windlass scale {app} web=2")
     body = ScaleBody(service, int(count)).as_dict()
     session.show(session.client.call("POST", ("apps", app, "scale"), body), draw_done(f"{service} runs {count} times"))
+
+
+@click.command("maintenance")
+@app_argument
+@click.argument("wish", metavar="[on|off]", type=click.Choice(["on", "off"]), required=False)
+@click.option("--allow", metavar="ADDRESS", multiple=True, help="Who gets through; may be repeated.")
+@json_option
+@click.pass_obj
+def maintenance_command(session: Session, app: str, wish: str | None, allow: tuple[str, ...]) -> None:
+    """Close APP to everybody, answering 503, until it is opened; deployments leave it closed."""
+    if wish != "on" and allow:
+        raise Usage(
+            "--allow says who gets through while APP is closed", hint=f"windlass maintenance {app} on --allow …"
+        )
+    path = ("apps", app, "maintenance")
+    if wish is None:
+        document = session.client.call("GET", path)
+    else:
+        document = session.client.call("PUT", path, MaintenanceBody(wish == "on", list(allow)).as_dict())
+    session.show(document, _draw_maintenance)
+
+
+def _draw_maintenance(document: dict[str, Any]) -> str:
+    app, allowed = clean(document.get("app", "")), [clean(text) for text in document.get("allowed", ())]
+    if not document.get("closed"):
+        return f"{app} is open"
+    return f"{app} is closed for maintenance" + (f", but for {', '.join(allowed)}" if allowed else "")
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": False})

@@ -23,25 +23,26 @@ from windlass.domain.edgedocument import (
     StripPrefix,
 )
 from windlass.domain.routechecks import network
-from windlass.domain.routeoptions import Allowed, Redirect, RouteOptions, Sticky
+from windlass.domain.routeoptions import OWN_ADDRESS, Allowed, Redirect, RouteOptions, Sticky
 
 Named = tuple[str, Middleware]
 
 MAINTENANCE_STATUS = 503
-# Nobody has this address.
-_NOBODY = "255.255.255.255/32"
 _RELOAD_S = "10"
 
 
-def in_maintenance(allowed: tuple[str, ...]) -> tuple[Named, ...]:
-    """Nobody but `allowed` gets through; a browser asks again by itself."""
-    told = {"Retry-After": _RELOAD_S, "Refresh": _RELOAD_S, "Cache-Control": "no-store"}
-    closed = IpAllowList(
-        sourceRange=tuple(network(text) for text in allowed) or (_NOBODY,), rejectStatusCode=MAINTENANCE_STATUS
+def in_maintenance(allowed: tuple[str, ...]) -> tuple[Named, Named]:
+    """What the others are told, and that nobody but `allowed` gets through. A browser asks again by itself; where
+    some get through it does not, for the headers are those of their answers too."""
+    told = {"Retry-After": _RELOAD_S}
+    if not allowed:
+        told |= {"Refresh": _RELOAD_S, "Cache-Control": "no-store"}
+    networks = tuple(dict.fromkeys(network(text) for text in (OWN_ADDRESS, *allowed)))
+    closed = IpAllowList(sourceRange=networks, rejectStatusCode=MAINTENANCE_STATUS)
+    return (
+        ("maintenance-told", Middleware(headers=Headers(customResponseHeaders=told))),
+        ("maintenance", Middleware(ipAllowList=closed)),
     )
-    # Those who get through would be told to come back, too.
-    told_to = () if allowed else (("maintenance-told", Middleware(headers=Headers(customResponseHeaders=told))),)
-    return (*told_to, ("maintenance", Middleware(ipAllowList=closed)))
 
 
 def before_limits(options: RouteOptions, errors: tuple[Errors, ...]) -> Iterator[Named]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# From where windlass itself asks the edge: its checks of an app get through while people do not.
+OWN_ADDRESS = "127.0.0.87"
+
 Match = Literal["below", "exact", "prefix"]
 Protocol = Literal["http", "https", "h2c"]
 Matcher = Literal["Method", "Header", "Query", "ClientIP", "Host", "Path", "PathPrefix"]

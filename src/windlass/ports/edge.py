@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from windlass.domain.edgefile import EdgeApp, EdgePage, EdgeRoute, EdgeServer
+from windlass.domain.edgefile import EdgeApp, EdgePage, EdgeRoute, EdgeServer, Maintenance
 from windlass.domain.release import Check
 
-__all__ = ["Edge", "EdgeApp", "EdgePage", "EdgeRoute", "EdgeServer", "EdgeStatus", "Prober"]
+__all__ = ["Edge", "EdgeApp", "EdgePage", "EdgeRoute", "EdgeServer", "EdgeStatus", "Maintenance", "Prober"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from windlass.domain.plan import Drain, SwitchRoutes
 from windlass.domain.previews import is_preview
 from windlass.domain.release import Route, Snapshot
 from windlass.domain.routeoptions import Condition, RouteOptions
-from windlass.ports.edge import EdgeApp, EdgePage, EdgeRoute, EdgeServer
+from windlass.ports.edge import EdgeApp, EdgePage, EdgeRoute, EdgeServer, Maintenance
 from windlass.ports.outside import Outside
 from windlass.usecases.gates import address_of
 from windlass.usecases.undertaking import Undertaking, load_kept
@@ -101,7 +101,13 @@ def edge_app(
         routes.append(found)
         if not route.host and is_only_hostless(work.outside, snapshot.app):
             routes.append(replace(found, hosts=()))
-    return EdgeApp(snapshot.app, snapshot.number, tuple(routes), fallback.number if fallback else None)
+    old = fallback.number if fallback else None
+    return EdgeApp(snapshot.app, snapshot.number, tuple(routes), old, _maintenance(work.outside, snapshot.app))
+
+
+def _maintenance(outside: Outside, app: str) -> Maintenance | None:
+    known = outside.store.apps.find(app)
+    return Maintenance(known.passes) if known is not None and known.closed else None
 
 
 _Place = tuple[tuple[str, ...], str, str, tuple[Condition, ...]]

@@ -9,12 +9,12 @@ from fastapi import Query
 from windlass.domain import names
 from windlass.domain.names import service_name
 from windlass.domain.rights import Permission
-from windlass.usecases import doctor, lifecycle, removal, views
+from windlass.usecases import doctor, lifecycle, maintenance, removal, views
 from windlass.usecases.admission import sees
 from windlass.web.inputs import App, Document, Pages, Who, World
 from windlass.web.needs import needs
 from windlass.web.routing import guarded_router
-from windlass.wire.bodies import ExecBody, ScaleBody, ServiceBody
+from windlass.wire.bodies import ExecBody, MaintenanceBody, ScaleBody, ServiceBody
 
 router = guarded_router("apps")
 
@@ -97,6 +97,22 @@ def start(app: App, outside: World, body: ServiceBody) -> Document:
 def scale(app: App, outside: World, body: ScaleBody) -> Document:
     """Run a service in so many containers."""
     return lifecycle.scale(outside, app, service_name(body.service), body.replicas)
+
+
+@router.get("/apps/{app}/maintenance")
+@needs(Permission.APP_READ)
+def closed(app: App, outside: World) -> Document:
+    """Whether the app is closed for maintenance, and who gets through."""
+    return maintenance.maintenance(outside, app)
+
+
+@router.put("/apps/{app}/maintenance")
+@needs(Permission.APP_OPERATE, "app.maintenance", told=("closed", "allowed"))
+def close(app: App, outside: World, body: MaintenanceBody) -> Document:
+    """Close the app for maintenance, or open it again."""
+    if body.closed:
+        return maintenance.close(outside, app, body.allowed)
+    return maintenance.open_again(outside, app)
 
 
 @router.post("/apps/{app}/exec")

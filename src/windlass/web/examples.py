@@ -216,6 +216,8 @@ _ENTRY = {
     "data": {},
 }
 
+_MAINTENANCE = {"app": "shop", "closed": True, "allowed": ["192.0.2.7/32"]}
+
 _APPS: Mapping[str, Example] = {
     "GET /apps": Example(answer={"items": [_APP], "next": None}),
     "GET /apps/{app}": Example(answer=_STATUS),
@@ -226,6 +228,8 @@ _APPS: Mapping[str, Example] = {
     "GET /stats": Example(answer={"items": [_USAGE]}),
     **{f"POST /apps/{{app}}/{verb}": Example({"service": "web"}, _SERVICES) for verb in ("restart", "stop", "start")},
     "POST /apps/{app}/scale": Example({"service": "web", "replicas": 2}, _SERVICES),
+    "GET /apps/{app}/maintenance": Example(answer=_MAINTENANCE),
+    "PUT /apps/{app}/maintenance": Example({"closed": True, "allowed": ["192.0.2.7"]}, _MAINTENANCE),
     "POST /apps/{app}/exec": Example(
         {"service": "web", "command": ["date", "-u"]}, {"exit_code": 0, "output": "Sun Nov 22 00:00:00 UTC 2026\n"}
     ),

@@ -128,6 +128,14 @@ class NamesBody(Body):
 
 
 @dataclass(frozen=True)
+class MaintenanceBody(Body):
+    """`allowed`: addresses and networks that get through while the app is closed."""
+
+    closed: bool
+    allowed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class ImportBody(Body):
     """`text`: the content of a dotenv file."""
 

@@ -25,6 +25,7 @@ from windlass.adapters.store.projects import SqlProjects
 from windlass.adapters.store.releases import SqlReleases
 from windlass.adapters.store.resources import SqlResources
 from windlass.adapters.store.sealed import SEALED
+from windlass.adapters.store.secretvalues import SqlSecretValues
 from windlass.adapters.store.sources import SqlSources
 from windlass.adapters.store.users import SqlUsers
 from windlass.adapters.store.variables import SqlVariables
@@ -39,6 +40,7 @@ class SqlStore:
         self._database = database
         self.apps = SqlApps(database)
         self.figures = SqlFigures(database)
+        self.secret_values = SqlSecretValues(database, vault)
         self.releases = SqlReleases(database, vault)
         self.deployments = SqlDeployments(database, vault, work)
         self.approvals = SqlApprovals(database, work, self.deployments)
