@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from windlass.ports.tally import OTHER, Tally
@@ -59,9 +60,9 @@ class AccessLog:
         try:
             await self._app({**scope, _SEEN: seen}, receive, watched)
         finally:
-            await self._account(scope, seen, time.monotonic() - began)
+            self._account(scope, seen, time.monotonic() - began)
 
-    async def _account(self, scope: Scope, seen: _Seen, seconds: float) -> None:
+    def _account(self, scope: Scope, seen: _Seen, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else OTHER
         self._tally.add(REQUESTS, method, seen.route, f"{seen.status // 100}xx" if seen.status else "cut")
         if method in ("GET", "HEAD") and 0 < seen.status < 400:
@@ -69,4 +70,5 @@ class AccessLog:
         source = str((scope.get("client") or ("socket",))[0])
         said = {"method": method, "route": seen.route, "status": seen.status, "seconds": round(seconds, 3)}
         # In a thread: the redactor before the log may have to read what is secret now.
-        await run_in_threadpool(_LOG.info, "request", **said, who=seen.who, source=source)
+        write = partial(_LOG.info, "request", **said, who=seen.who, source=source)
+        asyncio.get_running_loop().run_in_executor(None, write)
