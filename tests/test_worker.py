@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -310,7 +310,8 @@ class Failing:
 def test_a_database_that_is_away_for_a_while_loses_nothing(bench: Bench, call: str) -> None:
     jobs = Failing(bench.store.jobs, {call: 5})
     go_on = threading.Event()
-    bench.start(lambda _j, _c: "done" if go_on.wait(60) else "failed", jobs=jobs)  # type: ignore[arg-type]
+    options = replace(FAST, lease_s=0.6)
+    bench.start(lambda _j, _c: "done" if go_on.wait(60) else "failed", options, jobs=jobs)  # type: ignore[arg-type]
     id = bench.enqueue()
     bench.until(lambda: bench.state(id) == "running")
     bench.until(lambda: bench.store.jobs.wake() or call == "finish" or jobs.failures[call] == 0)
@@ -321,7 +322,9 @@ def test_a_database_that_is_away_for_a_while_loses_nothing(bench: Bench, call: s
 def test_an_idle_worker_asks_once_and_sleeps(bench: Bench) -> None:
     jobs = Failing(bench.store.jobs, {})
     bench.start(lambda _j, _c: "done", jobs=jobs)  # type: ignore[arg-type]
-    bench.until(lambda: jobs.calls.count("wait") == FAST.threads + 1)
+    bench.until(lambda: jobs.calls.count("wait") == 2)
     time.sleep(0.5)
-    assert jobs.calls.count("claim") == FAST.threads
+    assert jobs.calls.count("wait") == 2, "one looks for all of them, and one keeps the leases"
+    assert jobs.calls.count("next_due") == 1
+    assert jobs.calls.count("claim") == 0
     assert jobs.calls.count("heartbeat") == 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from windlass.domain.records import Job
+from windlass.domain.records import Job, Lease
 from windlass.ports.machine import Clock
 from windlass.ports.store import Jobs, LeaseLost
 from windlass.usecases.control import CancelRequested, Control
@@ -87,6 +87,7 @@ class Worker:
         self._on_error = on_error
         self._numbers = itertools.count(1)
         self._claims: dict[str, _Claim] = {}
+        self._looking = threading.Lock()
         self._claiming = threading.Lock()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -126,17 +127,24 @@ class Worker:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            try:
-                seen = self._jobs.changes()
-                claim = self._claim()
-                if claim is None:
-                    self._jobs.wait(seen, self._pause_s())
-                    continue
-            except Exception:
-                _log.exception("the queue cannot be read")
-                self._stopping.wait(self._options.retry_s)
-                continue
-            self._carry_out(claim)
+            with self._looking:  # one thread at a time, so that a change of the queue wakes one and not all
+                claim = self._look()
+            if claim is not None:
+                self._carry_out(claim)
+
+    def _look(self) -> _Claim | None:
+        """The next job; None after a sleep without one. To ask whether there is one holds up nobody; a claim does."""
+        try:
+            seen = self._jobs.changes()
+            pause_s = self._pause_s()
+            claim = self._claim() if pause_s <= 0.0 else None
+            if claim is None and not self._stopping.is_set():
+                self._jobs.wait(seen, max(0.05, pause_s))
+            return claim
+        except Exception:
+            _log.exception("the queue cannot be read")
+            self._stopping.wait(self._options.retry_s)
+            return None
 
     def _claim(self) -> _Claim | None:
         with self._claiming:
@@ -158,7 +166,7 @@ class Worker:
         due = self._jobs.next_due(self._options.limits)
         if due is None:
             return self._options.idle_s
-        return min(self._options.idle_s, max(0.05, due - self._clock.now()))
+        return min(self._options.idle_s, due - self._clock.now())
 
     def _carry_out(self, claim: _Claim) -> None:
         try:
@@ -211,12 +219,18 @@ class Worker:
         return True
 
     def _keep_leases(self) -> None:
+        due = self._clock.monotonic()
         while self._claims or not self._stopping.is_set():
             try:
                 seen = self._jobs.changes()
-                self._prolong(list(self._claims.values()))
-                # Woken by every change of the queue, so that a cancel arrives at once.
-                self._jobs.wait(seen, self._options.lease_s / 3)
+                claims, now = list(self._claims.values()), self._clock.monotonic()
+                if now >= due:
+                    self._prolong(claims)
+                    due = now + self._options.lease_s / 3
+                else:  # woken by a change of the queue: a cancel is to arrive at once
+                    for claim in claims:
+                        self._heed(claim, self._jobs.lease(claim.job.id, claim.owner))
+                self._jobs.wait(seen, max(0.0, due - self._clock.monotonic()))
             except Exception:
                 _log.exception("leases cannot be kept")
                 self._clock.sleep(self._options.retry_s)
@@ -230,7 +244,10 @@ class Worker:
                 _log.exception("a lease could not be prolonged", job=claim.job.id)
                 continue
             claim.lease_until = now + self._options.lease_s
-            claim.control.cancel = claim.control.cancel or lease.cancel
-            if lease.lost and not claim.ending and not claim.control.left:
-                _log.warning("a lease was lost", job=claim.job.id)
-                claim.control.left = True
+            self._heed(claim, lease)
+
+    def _heed(self, claim: _Claim, lease: Lease) -> None:
+        claim.control.cancel = claim.control.cancel or lease.cancel
+        if lease.lost and not claim.ending and not claim.control.left:
+            _log.warning("a lease was lost", job=claim.job.id)
+            claim.control.left = True

@@ -16,6 +16,7 @@ from windlass.ports.answers import Answers
 from windlass.ports.approvals import Approvals
 from windlass.ports.audit import AuditLog
 from windlass.ports.figures import Figures
+from windlass.ports.oidc import SignOn
 from windlass.ports.people import Links, LoginAttempts, Projects, Sessions, Tokens, Users
 from windlass.ports.previews import Previews
 
@@ -110,6 +111,10 @@ class Jobs(Protocol):
 
     def heartbeat(self, id: str, owner: str, now: float, lease_s: float) -> Lease:
         """Prolong the lease; one that is lost is told by the answer, not raised."""
+        ...
+
+    def lease(self, id: str, owner: str) -> Lease:
+        """As `heartbeat`, and nothing is prolonged."""
         ...
 
     def finish(self, id: str, owner: str, state: str) -> None:
@@ -344,6 +349,8 @@ class Store(Protocol):
     def attempts(self) -> LoginAttempts: ...
     @property
     def approvals(self) -> Approvals: ...
+    @property
+    def sign_on(self) -> SignOn: ...
     @property
     def audit(self) -> AuditLog: ...
     @property

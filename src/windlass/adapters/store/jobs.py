@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from windlass.adapters.store.bell import Bell
@@ -21,6 +21,9 @@ KEPT_JOBS = 1000
 ENDED = ("done", "failed", "cancelled")
 
 _FREED: Mapping[str, Any] = {"owner": "", "lease_until": 0.0, "turn": None}
+
+# A job for at once does not wait for the clock, which may have been set back since.
+_AT_ONCE = jobs.c.run_at <= jobs.c.created_at
 
 _running = jobs.alias("running")
 _lock_is_free = ~exists().where(_running.c.lock_key == jobs.c.lock_key, _running.c.state == "running")
@@ -67,6 +70,13 @@ class SqlJobs:
             held = connection.execute(update(jobs).where(_held(id, owner)).values(lease_until=now + lease_s)).rowcount
             cancel = connection.execute(select(jobs.c.cancel).where(jobs.c.id == id)).scalar()
         return Lease(lost=not held, cancel=bool(cancel))
+
+    def lease(self, id: str, owner: str) -> Lease:
+        query = select(jobs.c.state, jobs.c.owner, jobs.c.cancel).where(jobs.c.id == id)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        held = row is not None and (row.state, row.owner) == ("running", owner)
+        return Lease(lost=not held, cancel=row is not None and bool(row.cancel))
 
     def finish(self, id: str, owner: str, state: str) -> None:
         """`state`: done, failed or cancelled. Raises LeaseLost."""
@@ -121,7 +131,7 @@ class SqlJobs:
         lease = select(func.min(jobs.c.lease_until)).where(jobs.c.state == "running")
         with self._database.read() as connection:
             can_run = and_(jobs.c.state == "queued", _lock_is_free, _has_place(connection, limits))
-            run_at = select(func.min(jobs.c.run_at)).where(can_run)
+            run_at = select(func.min(case((_AT_ONCE, 0.0), else_=jobs.c.run_at))).where(can_run)
             times = [connection.execute(query).scalar() for query in (run_at, lease)]
         return min((t for t in times if t is not None), default=None)
 
@@ -220,8 +230,7 @@ def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
 
 
 def _is_due(now: float) -> ColumnElement[bool]:
-    """A job for at once does not wait for the clock, which may have been set back since."""
-    return or_(jobs.c.run_at <= jobs.c.created_at, jobs.c.run_at <= now)
+    return or_(_AT_ONCE, jobs.c.run_at <= now)
 
 
 def _held(id: str, owner: str) -> ColumnElement[bool]:
