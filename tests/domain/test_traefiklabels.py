@@ -93,8 +93,8 @@ TAKEN: list[tuple[dict[str, str], RouteOptions]] = [
     ({"m.compress": "true"}, RouteOptions(compress=True)),
     ({"m.compress": "false"}, RouteOptions()),
     (
-        {"m.ipallowlist.sourcerange": "10.0.0.0/8, 192.168.1.7", "m.ipallowlist.ipstrategy.excludedips": "172.16.0.1"},
-        RouteOptions(allowed=Allowed(("10.0.0.0/8", "192.168.1.7"), ("172.16.0.1",))),
+        {"m.ipallowlist.sourcerange": "10.0.0.0/8, 192.168.1.7", "m.ipallowlist.ipstrategy.depth": "0"},
+        RouteOptions(allowed=Allowed(("10.0.0.0/8", "192.168.1.7"))),
     ),
     ({"m.ipwhitelist.sourcerange": "10.0.0.0/8"}, RouteOptions(allowed=Allowed(("10.0.0.0/8",)))),
     ({"m.buffering.maxRequestBodyBytes": "2000000"}, RouteOptions(body_bytes=2_000_000)),
@@ -150,6 +150,7 @@ GUARDS: list[tuple[dict[str, str], str]] = [
     ({"m.ipallowlist.sourcerange": "all"}, "m"),
     ({"m.ipallowlist.sourcerange": "10.0.0.0/8", "m.ipallowlist.ipstrategy.depth": "2"}, "m"),
     ({"m.ipallowlist.ipstrategy.depth": "2"}, "m"),
+    ({"m.ipallowlist.sourcerange": "10.0.0.0/8", "m.ipallowlist.ipstrategy.excludedips": "172.16.0.1"}, "m"),
     ({"m.plugin.keycloakopenid.url": "x"}, "m"),
     ({}, "authelia@docker"),
     ({}, "chain-oauth@file"),

@@ -104,13 +104,8 @@ class Errors(_Typed):
     query: str
 
 
-class IpStrategy(_Typed):
-    excludedIPs: tuple[str, ...]
-
-
 class IpAllowList(_Typed):
     sourceRange: tuple[str, ...] = Field(min_length=1)
-    ipStrategy: IpStrategy | None = None
     rejectStatusCode: int | None = None
 
 

@@ -14,7 +14,6 @@ from windlass.domain.edgedocument import (
     Errors,
     Headers,
     IpAllowList,
-    IpStrategy,
     Middleware,
     RateLimit,
     RedirectRegex,
@@ -131,8 +130,7 @@ def _headers(options: RouteOptions) -> Headers | None:
 
 
 def _allowed(allowed: Allowed) -> IpAllowList:
-    behind = IpStrategy(excludedIPs=tuple(map(network, allowed.behind))) if allowed.behind else None
-    return IpAllowList(sourceRange=tuple(map(network, allowed.networks)), ipStrategy=behind)
+    return IpAllowList(sourceRange=tuple(map(network, allowed.networks)))
 
 
 def _redirect(redirect: Redirect) -> RedirectRegex:

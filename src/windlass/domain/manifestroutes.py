@@ -144,12 +144,9 @@ class AuthRule(FilePart):
 
 
 class AllowRule(FilePart):
-    """Only these networks get through."""
+    """Only these networks get through; a proxy before the edge is the one that connects."""
 
     from_: Annotated[_Networks, Field(alias="from", min_length=1)]
-    behind: _Networks = Field(
-        (), description="Proxies before the edge: the client is whom they name in X-Forwarded-For."
-    )
 
 
 class RateRule(FilePart):
@@ -258,7 +255,7 @@ class RouteRule(FilePart):
             cors=_cors(self.cors) if self.cors is not None else None,
             compress=self.compress,
             auth=_auth(self.basic_auth) if self.basic_auth is not None else None,
-            allowed=Allowed(self.allow.from_, self.allow.behind) if self.allow is not None else None,
+            allowed=Allowed(self.allow.from_) if self.allow is not None else None,
             rate=_rate(self.rate_limit) if self.rate_limit is not None else None,
             body_bytes=self.body_limit,
             answer_within_s=self.timeout,

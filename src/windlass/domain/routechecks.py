@@ -144,7 +144,6 @@ def _who(options: RouteOptions) -> Iterator[_Check]:
         yield "basic_auth.realm", header_value, (options.auth.realm,)
     if options.allowed is not None:
         yield "allow.from", network, options.allowed.networks
-        yield "allow.behind", network, options.allowed.behind
 
 
 def _page(page: ErrorPage) -> Iterator[_Check]:

@@ -57,10 +57,9 @@ class BasicAuth:
 
 @dataclass(frozen=True)
 class Allowed:
-    """Networks whose requests pass; `behind`: proxies before the edge, whose word about the client counts."""
+    """Networks whose requests pass, by the address that connects to the edge: nobody's word about another counts."""
 
     networks: tuple[str, ...]
-    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -198,16 +198,15 @@ def _compress(options: RouteOptions, settings: Settings) -> Read:
 
 
 def _allow(options: RouteOptions, settings: Settings) -> Read:
-    if settings.text("ipstrategy.depth") not in ("", "0"):
-        raise Unprotected("`ipstrategy.depth` cannot be kept: name the proxies with `allow: {from: […], behind: […]}`")
-    behind = settings.several("ipstrategy.excludedips")
+    if any(key.startswith("ipstrategy.") for key in settings.values) and settings.text("ipstrategy.depth") != "0":
+        raise Unprotected("the edge takes nobody's word about the client, so `ipstrategy` cannot be kept")
     networks = settings.several("sourcerange")
     if not networks:
         raise Unprotected("it allows no network")
     if options.allowed is not None:
         raise Unprotected("a second list of networks on the same route cannot be kept")
     return Read(
-        replace(options, allowed=Allowed(networks, behind)), settings.unused("sourcerange", "ipstrategy")
+        replace(options, allowed=Allowed(networks)), settings.unused("sourcerange", "ipstrategy")
     )  # fmt: skip
 
 
