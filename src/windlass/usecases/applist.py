@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from windlass.domain import names
-from windlass.domain.records import App, Deployment
+from windlass.domain.records import App
+from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
-from windlass.usecases.requests import at_work
 from windlass.usecases.routes import default_host
 from windlass.usecases.undertaking import routes_in
 
@@ -18,19 +18,20 @@ Front = tuple[str, str]  # host and path of an app's first route; "" as host whe
 def app_items(outside: Outside, apps: Sequence[App]) -> list[dict[str, Any]]:
     """What the list shows of each."""
     fronts = _fronts(outside, apps)
-    unfinished: dict[str, list[Deployment]] = {}
-    for deployment in outside.store.deployments.unfinished() if apps else ():
-        unfinished.setdefault(deployment.app, []).append(deployment)
-    return [_item(outside, app, fronts.get(app.name, ("", "")), unfinished.get(app.name, [])) for app in apps]
+    at_work: dict[str, DeploymentStatus] = {}
+    for name, status in outside.store.deployments.under_way() if apps else ():
+        if at_work.get(name) is not DeploymentStatus.RUNNING:  # one that runs before those that wait
+            at_work[name] = status
+    return [_item(outside, app, fronts.get(app.name, ("", "")), at_work.get(app.name)) for app in apps]
 
 
-def _item(outside: Outside, app: App, front: Front, unfinished: Sequence[Deployment]) -> dict[str, Any]:
+def _item(outside: Outside, app: App, front: Front, at_work: DeploymentStatus | None) -> dict[str, Any]:
     return {
         "app": names.shown(app.name),
         "live": app.live,
         "running": app.running,
         "url": _url(outside, front) if front[0] else "",
-        "deployment": at_work(unfinished).status.value if unfinished else None,
+        "deployment": at_work.value if at_work else None,
         "created_at": app.created_at,
     }
 

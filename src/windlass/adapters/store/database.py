@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from windlass.adapters.store.bell import Bell
 from windlass.adapters.store.postgres import CHANNEL, PATIENT_CONNECTION, Ear, set_limits
 from windlass.adapters.store.revisions import bring_up_to_date, revision_of
-from windlass.adapters.store.rows import to_json
+from windlass.adapters.store.rows import from_json, to_json
 from windlass.domain.errors import OutOfReach, Refused, Usage
 
 REVISION = "0008"
@@ -137,7 +137,7 @@ _URL_HINT = "write sqlite:////path/to/windlass.db or postgresql://user:password@
 
 def _engine(url: URL) -> Engine:
     file = _sqlite_file(url)
-    options: dict[str, Any] = {"hide_parameters": True, "json_serializer": to_json}
+    options: dict[str, Any] = {"hide_parameters": True, "json_serializer": to_json, "json_deserializer": from_json}
     if file is None:
         options |= {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10, "connect_args": dict(PATIENT_CONNECTION)}
     else:

@@ -95,6 +95,12 @@ class SqlDeployments:
         with self._database.read() as connection:
             return load_deployments(connection, condition)
 
+    def under_way(self) -> list[tuple[str, DeploymentStatus]]:
+        d = deployments.c
+        query = select(d.app, d.status).where(d.status.in_(_UNFINISHED)).order_by(d.created_at, d.id)
+        with self._database.read() as connection:
+            return [(row[0], DeploymentStatus(row[1])) for row in connection.execute(query)]
+
     def update(self, id: str, **changes: Any) -> Deployment:
         """Anything but its steps, which have `save_step`."""
         with self._database.write() as connection:

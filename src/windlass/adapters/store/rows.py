@@ -20,8 +20,19 @@ def to_row(record: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def to_record(kind: type[RecordT], row: Row[Any], **replaced: Any) -> RecordT:
     """A record from a row; columns that the record does not know are left out."""
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{k: v for k, v in row._mapping.items() if k in known} | replaced)
+    values = dict(zip(row._fields, row, strict=True)) | replaced
+    for column in values.keys() - _names(kind):
+        del values[column]
+    return kind(**values)
+
+
+_NAMES: dict[Any, frozenset[str]] = {}
+
+
+def _names(kind: Any) -> frozenset[str]:
+    if kind not in _NAMES:
+        _NAMES[kind] = frozenset(f.name for f in fields(kind))
+    return _NAMES[kind]
 
 
 def changed(before: Any, after: Any) -> dict[str, Any]:
@@ -38,6 +49,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return value
+
+
+def from_json(text: str) -> Any:
+    """Most are empty, and a list of apps reads a thousand."""
+    if text == "{}":
+        return {}
+    return [] if text == "[]" else json.loads(text)
 
 
 def to_json(value: Any) -> str:
