@@ -205,6 +205,9 @@ class _Chunks:
 
 
 def _document(response: http.client.HTTPResponse) -> dict[str, Any]:
+    """Raises HTTPException for one that was cut off, also before it said how long it is."""
+    if response.length is None and not response.chunked:
+        raise http.client.IncompleteRead(b"")
     body = response.read()
     try:
         document = json.loads(body) if body else {}
