@@ -120,6 +120,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
     from windlass.adapters.git import GitCli
     from windlass.adapters.gitremote import GitRules
     from windlass.adapters.machine import LocalMachine
+    from windlass.adapters.oidc import HttpOidc
     from windlass.adapters.outpost.outpost import ChildOutposts
     from windlass.adapters.owner import owner_name
     from windlass.adapters.probe import NetworkProber
@@ -143,6 +144,7 @@ def build_outside(known: Settings, store: Store) -> Outside:
         machine=LocalMachine(),
         clock=SystemClock(),
         caller=HttpCaller(),
+        oidc=HttpOidc(),
         pool=known.pool,
         http_port=known.http_port,
         hooks_host=known.hooks_host,

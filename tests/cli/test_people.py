@@ -35,6 +35,10 @@ CALLS: list[tuple[str, str, Any]] = [
     ("protect shop --no-approval", "PUT /api/v1/apps/shop/protection", {"protected": True, "approval_s": 0.0}),
     ("protect shop --off", "PUT /api/v1/apps/shop/protection", {"protected": False, "approval_s": 0.0}),
     ("protect shop --show", "GET /api/v1/apps/shop/protection", None),
+    ("oidc show", "GET /api/v1/oidc", None),
+    ("oidc off", "DELETE /api/v1/oidc", None),
+    ("oidc bind ann ann@h.example", "PUT /api/v1/users/ann/identity", {"identity": "ann@h.example"}),
+    ("oidc unbind ann", "DELETE /api/v1/users/ann/identity", None),
     ("project members blue", "GET /api/v1/projects/blue/members", None),
     ("project list", "GET /api/v1/projects", None),
     (
@@ -75,6 +79,10 @@ REFUSED = [
     "token create ci --scope all --expires soon",
     "token create ci --scope all --app ../x",
     "project add Blue",
+    "oidc bind ann nobody",
+    "oidc set http://id.example --client-id x --secret-stdin --url https://w.example",
+    "protect shop --off --approval",
+    "protect shop --within soon",
 ]
 
 

@@ -47,10 +47,11 @@ COMMANDS = {
     "previews": "previews",
     "consent": "consent",
     "key": "key",
-    "user": "people",
     "self": "self",
     "db": "self",
+    "user": "people",
     "project": "people",
+    "oidc": "oidc",
     "token": "access",
     "audit": "access",
 }

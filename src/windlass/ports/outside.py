@@ -12,6 +12,7 @@ from windlass.ports.caller import Caller
 from windlass.ports.edge import Edge, Prober
 from windlass.ports.engine import Engine
 from windlass.ports.machine import Clock, Machine
+from windlass.ports.oidc import OidcClient
 from windlass.ports.outposts import OutpostMemory, Outposts
 from windlass.ports.recent import Recent
 from windlass.ports.sources import Compose, Git, Trees
@@ -49,5 +50,7 @@ class Outside:
     fronts: Recent = field(default_factory=lambda: Recent(float("inf"), 20_000))
     """The first route of live releases: these do not change, and a list of apps shows all of them."""
     tally: Tally = field(default_factory=Tally)
+    oidc: OidcClient | None = None
+    """None: there is no log-in by an OpenID provider."""
     caller: Caller | None = None
     """None: nobody outside is told anything."""

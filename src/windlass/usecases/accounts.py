@@ -14,6 +14,7 @@ from windlass.domain.rights import PERMISSIONS_OF, Caller, Permission, may, role
 from windlass.ports.outside import Outside
 from windlass.usecases.auditing import record
 from windlass.usecases.logins import SECRET_BYTES, begin_session, confirm_password, use_code
+from windlass.usecases.signon import unbind
 
 FIRST_LINK_S = 3600.0
 LINK_S = 3 * 86400.0
@@ -39,6 +40,8 @@ def add_user(outside: Outside, name: str, admin: bool, password: str | None) -> 
 
 
 def remove_user(outside: Outside, name: str) -> dict[str, Any]:
+    """Who is bound to it at an OpenID provider is so no more: another user of this name is somebody else."""
+    unbind(outside, name)
     outside.store.users.remove(name)
     return {"user": name}
 

@@ -124,9 +124,10 @@ def log_in(outside: Outside, shown: Credentials) -> str:
     return begin_session(outside, user, shown.source)
 
 
-def begin_session(outside: Outside, user: User, source: str) -> str:
+def begin_session(outside: Outside, user: User, source: str, by: str = "") -> str:
+    """`by`: how somebody came who did not show a password."""
     now = outside.clock.now()
-    record(outside, user.name, source, "login", data={"user": user.name})
+    record(outside, user.name, source, "login", data={"user": user.name, **({"by": by} if by else {})})
     outside.store.sessions.prune(now)
     cookie = secret_text(secrets.token_bytes(SECRET_BYTES))
     outside.store.sessions.add(Session(hash_secret(cookie), user.name, now, now + SESSION_S, now, source))
@@ -136,6 +137,15 @@ def begin_session(outside: Outside, user: User, source: str) -> str:
 def log_out(outside: Outside, cookie: str) -> None:
     """A cookie of no session is no error."""
     outside.store.sessions.end(hash_secret(cookie))
+
+
+def count_source(outside: Outside, source: str) -> None:
+    """A try to log in without a name counts for where it comes from. Raises Locked."""
+    _count(outside, {f"from:{source}": SOURCE_LIMIT}, None, Credentials("", "", source=source))
+
+
+def forget_source(outside: Outside, source: str) -> None:
+    outside.store.attempts.clear(f"from:{source}")
 
 
 def sessions_document(outside: Outside, caller: Caller, cookie: str = "") -> dict[str, Any]:

@@ -282,6 +282,14 @@ _VARIABLES: Mapping[str, Example] = {
     ),
 }
 
+_OIDC = {
+    "issuer": "https://id.example.org",
+    "client_id": "windlass",
+    "url": "https://windlass.example.org",
+    "callback": "https://windlass.example.org/login/oidc/callback",
+    "role": "",
+    "items": [{"identity": "mail:ann@example.org", "user": "ann"}],
+}
 _PROTECTION = {"app": "shop", "protected": True, "approval_s": 86_400.0, "own": True, "waiting": ["3f9c2b7a51de"]}
 
 _PEOPLE: Mapping[str, Example] = {
@@ -317,6 +325,14 @@ _PEOPLE: Mapping[str, Example] = {
             "csrf": None,
         }
     ),
+    "GET /oidc": Example(answer=_OIDC),
+    "PUT /oidc": Example(
+        {"issuer": "https://id.example.org", "client_id": "windlass", "secret": "…", "url": "https://w.example.org"},
+        _OIDC,
+    ),
+    "DELETE /oidc": Example(answer={**_OIDC, "issuer": None, "items": []}),
+    "PUT /users/{user}/identity": Example({"identity": "ann@example.org"}, _OIDC),
+    "DELETE /users/{user}/identity": Example(answer=_OIDC),
     "GET /me/sessions": Example(
         answer={
             "items": [

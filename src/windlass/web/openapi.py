@@ -68,6 +68,8 @@ _BEYOND: Mapping[str, tuple[int, ...]] = {
     f"POST {API}/apps/{{app}}/plan": (413,),
     "POST /hooks/{app}": (413, 429),
     "POST /login": (401, 429),
+    "GET /login/oidc": (403, 404, 422),
+    "GET /login/oidc/callback": (403, 404, 422, 429),
     **dict.fromkeys((f"PUT {API}/me/password", f"POST {API}/me/second-factor"), (429,)),
     **dict.fromkeys((f"POST {API}/me/second-factor/remove", "POST /account/password"), (429,)),
     **dict.fromkeys(("POST /account/second-factor", "POST /account/second-factor/remove"), (429,)),
@@ -174,8 +176,8 @@ def _add_bodies(operation: dict[str, Any], name: str, need: Need) -> None:
         responses["200"] = {"description": "The session has begun.", "content": {_JSON: {"schema": began}}}
         responses["200"]["content"][_HTML] = {"schema": _TEXT}
         responses["303"] = {"description": "The session has begun; by a form."}
-    elif name == "GET /account":
-        responses["303"] = {"description": "To the log-in."}
+    elif name in ("GET /account", "GET /login/oidc", "GET /login/oidc/callback"):
+        responses["303"] = {"description": "To where it goes on."}
     elif name == "POST /logout":
         responses.pop("200", None)
         responses["303"] = {"description": "The session has ended."}

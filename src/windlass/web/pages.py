@@ -10,9 +10,11 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from windlass.domain.errors import NotAllowed, Refused, Usage
+from windlass.domain.errors import NotAllowed, Refused, Usage, WindlassError
+from windlass.ports.outside import Outside
 from windlass.usecases import accounts, logins
 from windlass.usecases.logins import Credentials
+from windlass.usecases.signon import has_provider
 from windlass.web.guard import SECURE_COOKIE, SESSION_COOKIE, asker_of, session_cookie
 from windlass.web.inputs import World
 from windlass.web.needs import for_whom_it_concerns, open_to_all
@@ -38,6 +40,13 @@ _WORDS: Words = {
         "login_failed": "Name, password or code is wrong.",
         "login_locked": "Too many log-ins failed. Wait a quarter of an hour.",
         "totp_required": "Give the code of your second factor too.",
+        "oidc": "Log in by your organisation",
+        "oidc_unknown": "The provider knows you, but you are no user here. Ask an admin.",
+        "oidc_name": "You cannot become a user here by yourself. Ask an admin.",
+        "oidc_state": "This log-in was not begun in this browser. Try again.",
+        "oidc_expired": "This log-in took too long. Try again.",
+        "oidc_denied": "The provider did not let you in.",
+        "oidc_away": "The provider does not answer. Log in by password.",
         "password_weak": "The password is too weak: at least 10 characters, and not your name.",
         "user_name_invalid": "A name is a small letter, then small letters, digits and . _ -",
     },
@@ -56,6 +65,13 @@ _WORDS: Words = {
         "login_failed": "用户名、密码或验证码错误。",
         "login_locked": "登录失败次数过多，请十五分钟后再试。",
         "totp_required": "请同时输入二次验证码。",
+        "oidc": "通过组织账户登录",
+        "oidc_unknown": "身份提供方认识您，但您在此处没有用户，请联系管理员。",
+        "oidc_name": "无法自动为您创建用户，请联系管理员。",
+        "oidc_state": "此登录并非由本浏览器发起，请重试。",
+        "oidc_expired": "登录超时，请重试。",
+        "oidc_denied": "身份提供方拒绝了登录。",
+        "oidc_away": "身份提供方没有响应，请使用密码登录。",
         "password_weak": "密码太弱：至少 10 个字符，且不能与用户名相同。",
         "user_name_invalid": "用户名以小写字母开头，可含小写字母、数字和 . _ -",
     },
@@ -69,7 +85,7 @@ def login_page(request: Request, outside: World) -> Response:
     cookie = session_cookie(request.scope["headers"])
     caller = logins.caller_by_cookie(outside, cookie)
     if caller is None:
-        return _page(request, "login")
+        return _page(request, "login", oidc=has_provider(outside))
     return _page(request, "home", name=caller.name, csrf=logins.csrf_token(cookie))
 
 
@@ -84,8 +100,19 @@ async def login(request: Request, outside: World) -> Response:
     except NotAllowed as error:
         if not is_form:
             raise
-        return _page(request, "login", name=shown.name, error=error)
+        oidc = await run_in_threadpool(has_provider, outside)
+        return _page(request, "login", name=shown.name, error=error, oidc=oidc)
     return _begun(request, cookie, is_form)
+
+
+def login_failed(request: Request, outside: Outside, error: WindlassError) -> Response:
+    """The form again, with what went wrong at an OpenID provider."""
+    return _page(request, "login", error=error, oidc=has_provider(outside))
+
+
+def begun_by(request: Request, cookie: str) -> Response:
+    """A session that began without the form."""
+    return _begun(request, cookie, is_form=True)
 
 
 @router.post("/logout", response_class=Response)
@@ -174,6 +201,7 @@ def _page(request: Request, kind: str, *, name: str = "", title: str = "", csrf:
         "name": name,
         "fixed": kind == "setup" and bool(name),
         "csrf": csrf,
+        "oidc": more.get("oidc", False),
     }
     titled = {**words, "title": words.get(title or ("login" if kind == "home" else kind), words["login"])}
     answer = page("page.html", titled, shown, more.get("error"))

@@ -27,6 +27,7 @@ from windlass.web import (
     api_sources,
     api_variables,
     pages,
+    signon,
 )
 from windlass.web.failures import EXPECTED, answer_of
 from windlass.web.feed import Feed
@@ -75,6 +76,8 @@ ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     ("", api_metrics.router),
     ("", pages.router),
     ("", account.router),
+    ("", signon.router),
+    (API, signon.api_router),
     *(
         (API, module.router)
         for module in (api_apps, api_deployments, api_variables, api_logs, api_keys, api_people, api_access)

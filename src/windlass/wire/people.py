@@ -69,6 +69,25 @@ class DecisionBody(Body):
 
 
 @dataclass(frozen=True)
+class ProviderBody(Body):
+    """An OpenID provider. `url`: where people reach windlass. `role`: what people without a user become in the
+    project `default`; "" lets none of them in."""
+
+    issuer: str
+    client_id: str
+    secret: str
+    url: str
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class IdentityBody(Body):
+    """`identity`: an e-mail address that the provider has verified, or `sub:` and its subject."""
+
+    identity: str
+
+
+@dataclass(frozen=True)
 class PasswordBody(Body):
     password: str
 

@@ -74,7 +74,7 @@ SEALED: Mapping[str, SealedTable] = {
         SealedTable(secrets, secret_label, "the secret {1} of {0}"),
         SealedTable(snapshots, snapshot_label, "release {1} of {0}"),
         SealedTable(second_factors, second_factor_label, "the second factor of {0}"),
-        SealedTable(keyring, keyring_label, "the key of the {0} log"),
+        SealedTable(keyring, keyring_label, "what is kept for {0}"),
         SealedTable(answers, answer_label, "an answer that is kept for a day"),
     )
 }

@@ -16,8 +16,8 @@ from windlass.adapters.store.consents import SqlConsents
 from windlass.adapters.store.database import Database, open_database
 from windlass.adapters.store.deployments import SqlDeployments
 from windlass.adapters.store.events import SqlEvents
-from windlass.adapters.store.jobs import SqlJobs
 from windlass.adapters.store.figures import SqlFigures
+from windlass.adapters.store.jobs import SqlJobs
 from windlass.adapters.store.keys import SqlKeys
 from windlass.adapters.store.logins import SqlLinks, SqlLoginAttempts, SqlSessions, SqlTokens
 from windlass.adapters.store.previews import SqlPreviews
@@ -26,6 +26,7 @@ from windlass.adapters.store.releases import SqlReleases
 from windlass.adapters.store.resources import SqlResources
 from windlass.adapters.store.sealed import SEALED
 from windlass.adapters.store.secretvalues import SqlSecretValues
+from windlass.adapters.store.signon import SqlSignOn
 from windlass.adapters.store.sources import SqlSources
 from windlass.adapters.store.users import SqlUsers
 from windlass.adapters.store.variables import SqlVariables
@@ -38,9 +39,9 @@ class SqlStore:
     def __init__(self, database: Database, vault: Vault, audit_head: Path) -> None:
         work = Bell()
         self._database = database
-        self.apps = SqlApps(database)
         self.figures = SqlFigures(database)
         self.secret_values = SqlSecretValues(database, vault)
+        self.apps = SqlApps(database)
         self.releases = SqlReleases(database, vault)
         self.deployments = SqlDeployments(database, vault, work)
         self.approvals = SqlApprovals(database, work, self.deployments)
@@ -54,6 +55,7 @@ class SqlStore:
         self.projects = SqlProjects(database)
         self.users = SqlUsers(database, vault)
         self.tokens = SqlTokens(database)
+        self.sign_on = SqlSignOn(database, vault)
         self.sessions = SqlSessions(database)
         self.links = SqlLinks(database)
         self.attempts = SqlLoginAttempts(database)
