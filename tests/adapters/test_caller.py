@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import socket
 import threading
@@ -68,3 +69,22 @@ def test_nobody_there() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(OutOfReach):
         HttpCaller().post(call(f"http://127.0.0.1:{port}/"))
+
+
+def test_an_answer_that_drips_is_not_waited_for() -> None:
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                while not done.wait(0.02):
+                    connection.sendall(b"H")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        with pytest.raises(OutOfReach) as told:
+            HttpCaller(whole_s=0.2).post(call(f"http://127.0.0.1:{server.getsockname()[1]}"))
+        assert "has not answered within 0.2 s" in told.value.message
+        done.set()
+        thread.join()

@@ -126,13 +126,19 @@ class ComposeProgram:
         self._limits = limits or ComposeLimits()
 
     def version(self) -> str:
-        return self._run(Command(("version", "--short"), environment=_CLOSED, timeout_s=10.0)).text.strip()
+        try:
+            return self._run(Command(("version", "--short"), environment=_CLOSED, timeout_s=10.0)).text.strip()
+        except TimeoutError as error:
+            raise OutOfReach(str(error), code="compose_timed_out") from error
 
     def read_env(self, text: str) -> dict[str, str]:
         """Values by Compose's own rules. Raises Refused env_file_invalid, with the line's number but not its text."""
         argv = ("-p", "read", "--env-file", memory(0), "-f", memory(1), *config_argv())
         files = (b"", composeenv.READER)
-        result = self._run(Command(argv, Path("/"), _CLOSED, text.encode(), files, self._limits.config_s))
+        try:
+            result = self._run(Command(argv, Path("/"), _CLOSED, text.encode(), files, self._limits.config_s))
+        except TimeoutError as error:
+            raise Failed(f"the environment file was not read: {error}", code="compose_timed_out") from error
         if result.code:
             said = composeenv.complaint(" ".join(result.errors))
             raise Refused(f"the environment file cannot be read: {said}", code="env_file_invalid")

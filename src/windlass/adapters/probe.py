@@ -6,12 +6,32 @@ import contextlib
 import http.client
 import socket
 import time
+from typing import Any, cast
 
 from windlass.domain.release import Check, ProbeKind
 
 _BODY_LIMIT = 64 << 10  # bytes read of an answer; more is not waited for
 _BODY_S = 0.25  # the status has decided already
 _SHOWN = 200  # characters of an unready answer's body
+
+
+class _Socket(socket.socket):
+    """A limit of time for all of the answer together, however slowly it drips."""
+
+    until = 0.0
+
+    def recv_into(self, *words: Any, **more: Any) -> int:
+        self.settimeout(max(0.001, self.until - time.monotonic()))
+        return super().recv_into(*words, **more)
+
+
+class _Connection(http.client.HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        limited = _Socket(fileno=self.sock.detach())
+        limited.settimeout(self.timeout)
+        limited.until = time.monotonic() + (self.timeout or 0.0)
+        self.sock = limited
 
 
 class NetworkProber:
@@ -39,14 +59,14 @@ def _ask_tcp(check: Check, address: str) -> str:
 
 def _ask_http(check: Check, address: str) -> str:
     """One GET on a connection of its own; redirects are answers."""
-    connection = http.client.HTTPConnection(address, check.port, timeout=check.timeout_s)
+    connection = _Connection(address, check.port, timeout=check.timeout_s)
     try:
         headers = {"User-Agent": "windlass", "Connection": "close", **({"Host": check.host} if check.host else {})}
         connection.request("GET", check.path, headers=headers)
-        stream = connection.sock  # the response takes it over
+        stream = cast(_Socket, connection.sock)  # the response takes it over
         answer = connection.getresponse()
         with answer:
-            stream.settimeout(min(check.timeout_s, _BODY_S))
+            stream.until = min(stream.until, time.monotonic() + _BODY_S)
             body = _body(answer)
     finally:
         connection.close()
