@@ -100,6 +100,8 @@ WRONG = [
     (UpOptions(listen="0.0.0.0:9000", tls_cert="/none.pem"), Usage, "usage"),
     (UpOptions(listen="0.0.0.0:9000", tls_cert="/none.pem", tls_key="/none.key"), Refused, "tls_invalid"),
     (UpOptions(admin_listen="127.0.0.1:9000", admin_allow=("10.0.0.1/8",)), Usage, "usage"),
+    (UpOptions(hooks_host="a`b"), Usage, "host_invalid"),
+    (UpOptions(hooks_host="*.example.com"), Usage, "host_invalid"),
     (UpOptions(listen="9000"), Usage, "usage"),
     (UpOptions(listen="127.0.0.1:0"), Usage, "usage"),
     (UpOptions(listen="127.0.0.1:x"), Usage, "usage"),

@@ -213,6 +213,21 @@ def test_beside_an_admin_surface_only_hooks_and_health_are_public(
             assert admin.get("/api/v1/apps").status_code == 401
 
 
+def test_behind_the_edge_there_are_hooks_and_nothing_else(
+    outside: Any, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    app = build_app(outside, WebOptions())
+    known = {"Authorization": f"Bearer {Town(app, outside).token('', 'all')}"}
+    with serve(app, Listeners(tmp_path / "api.sock", hooks="127.0.0.1:0")) as served:
+        (port,) = served.serving.ports
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as edge:
+            paths = ("/health", "/ready", "/metrics", "/login", "/api/v1/apps", "/hooks/shop", "/hooks/..%2flogin", "/")
+            assert {path: edge.get(path, headers=known).status_code for path in paths} == dict.fromkeys(paths, 404)
+            for path in ("/api/v1/tokens", "/login", "/hooks", "/hooks/", "/hooks/a%2fb", "/hooks/..%2flogin"):
+                assert edge.post(path, headers=known, json={}).status_code == 404, path
+            assert edge.post("/hooks/shop", headers=known, content=b"{}").status_code == 422
+
+
 @pytest.mark.parametrize(
     ("source", "allow", "status"),
     [
