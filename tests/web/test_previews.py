@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.domain.requestpayloads import ref_of, request_sent
 from tests.web.people import Town
 from tests.web.test_hooks import post, secret_of
 
+from windlass.domain.errors import Refused
 from windlass.domain.previews import PreviewState
 from windlass.domain.records import App, Job
 from windlass.domain.release import DeploymentStatus
@@ -19,6 +21,7 @@ from windlass.domain.sources import HOOK, KEY, STATUS_TOKEN, TOKEN, Auth, Source
 from windlass.ports.outside import Outside
 from windlass.usecases import previews
 from windlass.usecases.confines import consents_of, kept_values
+from windlass.usecases.fetching import Wanted, obtain
 
 SETTINGS = "/api/v1/apps/shop/previews"
 
@@ -230,6 +233,9 @@ def test_consent_ends_with_the_request_and_when_it_is_taken_back(town: Town, out
     town.ask("POST", consents, "owner", json={"items": ["fork:12"]})
     assert town.ask("POST", f"{consents}/revoke", "owner", json={"items": ["fork:12"]}).status_code == 200
     assert told(town, action="pushed", fork=True)["result"] == "waiting"
+    wanted = Wanted("shop--pr-12", "git", "https://git.example.com/shop.git", "refs/pull/12/head", own=True)
+    with pytest.raises(Refused, match="no owner has consented"):
+        obtain(outside, wanted, Path("nowhere"))
     town.ask("POST", consents, "owner", json={"items": ["fork:12"]})
     told(town, action="closed", fork=True)
     assert outside.store.consents.all("shop") == {}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from windlass.domain import sources
-from windlass.domain.errors import NotFound
+from windlass.domain.errors import NotFound, Refused
 from windlass.domain.names import shown
+from windlass.domain.previews import fork_item
 from windlass.domain.sources import Source
 from windlass.ports.outside import Outside
 from windlass.ports.sources import ANYBODY, Access, Commit
@@ -45,6 +46,7 @@ def obtain(outside: Outside, wanted: Wanted, folder: Path, cancelled: Callable[[
 def _own_access(outside: Outside, wanted: Wanted) -> Access:
     """Its token and key are for its address only, which may have been changed since it was asked for."""
     source = source_of(outside, wanted.app)
+    _refuse_strangers(outside, wanted.app)
     if source.url != wanted.url:
         raise NotFound(
             f"{shown(wanted.app)} has another source since this was asked for",
@@ -52,6 +54,20 @@ def _own_access(outside: Outside, wanted: Wanted) -> Access:
             hint=f"windlass deploy --app {shown(wanted.app)}",
         )
     return access_to(outside, source)
+
+
+def _refuse_strangers(outside: Outside, app: str) -> None:
+    """Nobody deploys the request of a fork while its consent is not there, or not there any more."""
+    preview = outside.store.previews.find(app)
+    if preview is None or not preview.fork:
+        return
+    item = fork_item(preview.number)
+    if item not in outside.store.consents.all(preview.base):
+        raise Refused(
+            f"{shown(app)} comes from a fork, and no owner has consented to it",
+            code="preview_waits",
+            hint=f"windlass consent {shown(preview.base)} {item}",
+        )
 
 
 def source_of(outside: Outside, app: str) -> Source:
