@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.postgres import empty_database
 
 from windlass.adapters.store.database import open_database
 from windlass.adapters.store.store import SqlStore
@@ -33,6 +33,7 @@ from windlass.domain.records import Job
 from windlass.ports.store import LeaseLost, Store
 
 LEASE_S = 15.0
+LIMITS = {"big": 1, "small": 2}
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,15 @@ class JobEngine(RuleBasedStateMachine):
 
     # --- what happens ---
 
-    @rule(target=known, lock=st.sampled_from("abc"), delay=st.sampled_from([0.0, 0.0, 0.0, 20.0]))
-    def enqueue(self, lock: str, delay: float) -> str:
+    @rule(
+        target=known,
+        lock=st.sampled_from("abcd"),
+        delay=st.sampled_from([0.0, 0.0, 0.0, 20.0]),
+        kind=st.sampled_from(["big", "small", "other"]),
+    )
+    def enqueue(self, lock: str, delay: float, kind: str) -> str:
         id = f"j{len(self.rows)}"
-        self.rows[id] = Job(id, "test", lock, {"n": 1}, "queued", self.now, self.now + delay)
+        self.rows[id] = Job(id, kind, lock, {"n": 1}, "queued", self.now, self.now + delay)
         self.store.jobs.enqueue(self.rows[id])
         return id
 
@@ -76,7 +82,7 @@ class JobEngine(RuleBasedStateMachine):
     def occupy(self, lock: str) -> object:
         """A job that is to run at once, or not at all."""
         id = f"j{len(self.rows)}"
-        job = Job(id, "test", lock, {}, "running", self.now, self.now, owner=id, lease_until=self.now + LEASE_S)
+        job = Job(id, "other", lock, {}, "running", self.now, self.now, owner=id, lease_until=self.now + LEASE_S)
         if any(row.state == "running" and row.lock_key == lock for row in self.rows.values()):
             with pytest.raises(Conflict):
                 self.store.jobs.enqueue(job)
@@ -90,7 +96,7 @@ class JobEngine(RuleBasedStateMachine):
         self.claims += 1
         owner = f"boot:{self.claims}:1"
         expected = self._expected_claim()
-        got = self.store.jobs.claim(owner, self.now, LEASE_S)
+        got = self.store.jobs.claim(owner, self.now, LEASE_S, LIMITS)
         if expected is None:
             assert got is None
             return multiple()
@@ -110,6 +116,7 @@ class JobEngine(RuleBasedStateMachine):
         lease = self.store.jobs.heartbeat(claim.id, claim.owner, self.now, LEASE_S)
         assert lease.lost is not self._holds(claim)
         assert lease.cancel is self.rows[claim.id].cancel
+        assert self.store.jobs.lease(claim.id, claim.owner) == lease
         if not lease.lost:
             self._set(claim.id, lease_until=self.now + LEASE_S)
 
@@ -161,10 +168,17 @@ class JobEngine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_sleeps_over_work(self) -> None:
-        due = self.store.jobs.next_due()
+        due = self.store.jobs.next_due(LIMITS)
         if self._expected_claim() is not None:
             assert due is not None
             assert due <= self.now
+        else:
+            assert due is None or due >= self.now, "nobody looks again and again for what cannot be had"
+
+    @invariant()
+    def the_limits_hold(self) -> None:
+        running = [row.kind for row in self.rows.values() if row.state == "running"]
+        assert all(running.count(kind) <= limit for kind, limit in LIMITS.items())
 
     @rule(id=known)
     def ask_position(self, id: str) -> None:
@@ -172,13 +186,24 @@ class JobEngine(RuleBasedStateMachine):
         before = [row for row in rows[: rows.index(asked)] if row.lock_key == asked.lock_key and row.state == "queued"]
         running = [row for row in rows if row.lock_key == asked.lock_key and row.state == "running"]
         assert self.store.jobs.position(id) == (len(before + running) if asked.state == "queued" else 0)
+        standing = self.store.jobs.standing(id, self.now)
+        assert standing is not None
+        assert standing.job == asked
+        kind = [row for row in rows if row.kind == asked.kind]
+        assert standing.running == sum(row.state == "running" for row in kind)
+        assert standing.ahead == sum(row.state == "queued" for row in kind[: kind.index(asked)])
+        if asked.state == "queued":
+            assert list(standing.lock) == running + before
 
     # --- the model ---
 
     def _expected_claim(self) -> Job | None:
-        busy = {row.lock_key for row in self.rows.values() if row.state == "running"}
+        running = [row for row in self.rows.values() if row.state == "running"]
+        busy, kinds = {row.lock_key for row in running}, [row.kind for row in running]
+        full = {kind for kind, limit in LIMITS.items() if kinds.count(kind) >= limit}
         for row in self.rows.values():
-            if row.state == "queued" and row.run_at <= self.now and row.lock_key not in busy:
+            is_due = row.run_at <= self.now or row.run_at <= row.created_at
+            if row.state == "queued" and is_due and row.lock_key not in busy and row.kind not in full:
                 return row
             if row.state == "running" and row.lease_until < self.now:
                 return row
@@ -201,9 +226,11 @@ class JobEngine(RuleBasedStateMachine):
 
 
 @contextmanager
-def opened_store() -> Iterator[SqlStore]:
-    with tempfile.TemporaryDirectory() as folder:
-        url = os.environ.get("WINDLASS_TEST_DATABASE_URL") or f"sqlite:///{folder}/windlass.db"
+def opened_store(server: str = "") -> Iterator[SqlStore]:
+    """In SQLite, or in an empty database of this PostgreSQL."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        url = stack.enter_context(empty_database(server)) if server else f"sqlite:///{folder}/windlass.db"
         database = open_database(url)
         # What is tested survives no power failure, and need not.
         database.write = functools.partial(database.write, durable=False)  # type: ignore[method-assign]
@@ -212,13 +239,14 @@ def opened_store() -> Iterator[SqlStore]:
         store.close()
 
 
-def test_the_job_engine_in_every_order_of_events() -> None:
-    with opened_store() as store:
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
+def test_the_job_engine_in_every_order_of_events(kind: str, request: pytest.FixtureRequest) -> None:
+    with opened_store(request.getfixturevalue("postgres") if kind == "postgresql" else "") as store:
         machine = type("OpenedJobEngine", (JobEngine,), {"store": store})
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=40,
+                max_examples=40 if kind == "sqlite" else 15,
                 stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=[HealthCheck.too_slow],
