@@ -11,7 +11,7 @@ import subprocess
 import sysconfig
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,7 +202,7 @@ def stand_of(folder: Path) -> Iterator[Stand]:
     for thread in threads:
         thread.start()
     try:
-        with _edge(files) as (port, api):
+        with edge_process(files) as (port, api):
             yield Stand(port, api, files, *servers)
     finally:
         for server in servers:
@@ -215,14 +215,14 @@ def stand_of(folder: Path) -> Iterator[Stand]:
 
 
 @contextmanager
-def _edge(files: EdgeFiles) -> Iterator[tuple[int, EdgeApi]]:
-    """Another port when somebody was quicker to take the one that was free."""
+def edge_process(files: EdgeFiles, more: Sequence[str] = ()) -> Iterator[tuple[int, EdgeApi]]:
+    """Its port and its API; `more` arguments. Another port when somebody was quicker to take the one that was free."""
     program = shutil.which("traefik", path=sysconfig.get_path("scripts"))
     assert program is not None
     for _ in range(10):
         port, api_port = free_port(), free_port()
         argv = [word.replace("directory=/dynamic", f"directory={files.dynamic}") for word in edge_argv(port, api_port)]
-        edge = subprocess.Popen([program, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={})
+        edge = subprocess.Popen([program, *argv, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={})
         try:
             if _answers(edge, EdgeApi(api_port)):
                 yield port, EdgeApi(api_port)
