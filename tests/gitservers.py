@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -49,7 +50,8 @@ class _Backend(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.seen.append((self.path, self.headers.get("Authorization", "")))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.server.password and self.headers.get("Authorization") != self.server.authorization:
+        closed = self.server.keeps_large_to_itself and "/lfs/" in self.path
+        if closed or (self.server.password and self.headers.get("Authorization") != self.server.authorization):
             self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
         elif "/info/lfs/" in self.path or self.path.startswith("/lfs/"):
             self._lfs(body)
@@ -87,8 +89,10 @@ class _Backend(http.server.BaseHTTPRequestHandler):
             content = self.server.large.get(self.path.removeprefix("/lfs/"))
             return self._answer(200 if content is not None else 404, {}, content or b"")
         asked = json.loads(body)["objects"]
+        header = {"Authorization": self.server.authorization} if self.server.password else {}
         objects = [
-            {**one, "actions": {"download": {"href": f"{self.server.address}/lfs/{one['oid']}"}}} for one in asked
+            {**one, "actions": {"download": {"href": f"{self.server.address}/lfs/{one['oid']}", "header": header}}}
+            for one in asked
         ]
         answer = json.dumps({"transfer": "basic", "objects": objects}).encode()
         return self._answer(200, {"Content-Type": "application/vnd.git-lfs+json"}, answer)
@@ -105,15 +109,25 @@ class _Backend(http.server.BaseHTTPRequestHandler):
 
 
 class HttpGit(http.server.ThreadingHTTPServer):
-    """Serves the repositories below `root`; `seen`: every request's path and authorization."""
+    """Serves the repositories below `root`; `seen`: every request's path and authorization.
+
+    `certificate`: a folder with cert.pem and key.pem for `localhost`, for one that speaks TLS.
+    """
 
     daemon_threads = True
 
-    def __init__(self, root: Path, user: str = "", password: str = "") -> None:
+    def __init__(self, root: Path, user: str = "", password: str = "", certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Backend)
         self.root, self.user, self.password = root, user, password
+        self.scheme = "http"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.scheme = "https"
         self.seen: list[tuple[str, str]] = []
         self.large: dict[str, bytes] = {}
+        self.keeps_large_to_itself = False
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def __enter__(self) -> HttpGit:
@@ -131,7 +145,7 @@ class HttpGit(http.server.ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://{'localhost' if self.scheme == 'https' else '127.0.0.1'}:{self.server_port}"
 
     def keep_large(self, content: bytes) -> str:
         """What stands in the repository for a file that LFS keeps."""
@@ -173,6 +187,7 @@ class SshGit:
             f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.folder}/host", "PidFile none",
             f"AuthorizedKeysFile {self.authorized}", "StrictModes no", "UsePAM no", "PasswordAuthentication no",
             "PermitRootLogin prohibit-password", "KbdInteractiveAuthentication no", "PrintMotd no",
+            f"SetEnv PATH={self.folder / 'programs'}:{os.environ['PATH']}",
         )  # fmt: skip
         settings.write_text("\n".join(lines) + "\n")
         program = shutil.which("sshd", path=SBIN)
@@ -193,6 +208,18 @@ class SshGit:
 
     def let_in(self, public: str) -> None:
         self.authorized.write_text(self.authorized.read_text() + public + "\n")
+
+    def keep_large_at(self, server: HttpGit, repository: str) -> None:
+        """Whoever is let in is sent to that server for the files of LFS, with a header that opens it."""
+        told = {
+            "href": f"{server.address}/{repository}/info/lfs",
+            "header": {"Authorization": server.authorization},
+            "expires_in": 600,
+        }
+        program = self.folder / "programs" / "git-lfs-authenticate"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho '{json.dumps(told)}'\n")
+        program.chmod(0o755)
 
     def url(self, repository: Path) -> str:
         return f"ssh://root@127.0.0.1:{self.port}{repository}"

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from tests.contents import contents_of
+from tests.e2e.outsiders import certify
 from tests.gitservers import HttpGit, SshGit, git, make_repository
 
 from windlass.adapters.git import GitCli
 from windlass.adapters.gitaccess import configuration, ssh_settings
 from windlass.adapters.gitremote import GitRules
-from windlass.domain.errors import Refused
+from windlass.domain.errors import Refused, WindlassError
 from windlass.ports.sources import Access
 
 GIT = GitCli()
@@ -310,3 +311,101 @@ def test_large_files(web: HttpGit, repository: Path, tmp_path: Path) -> None:
     assert (tmp_path / "0" / "film").read_text().startswith("version https://git-lfs")
     GIT.fetch(by_http(web), "main", tmp_path / "1", access=Access(token=TOKEN, lfs=True))
     assert (tmp_path / "1" / "film").read_bytes() == b"a long film"
+
+
+def keep_film(repository: Path, server: HttpGit, content: bytes) -> None:
+    """A file that LFS keeps on that server."""
+    (repository / "film").write_text(server.keep_large(content))
+    (repository / ".gitattributes").write_text("film filter=lfs diff=lfs merge=lfs -text\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "film")
+
+
+def test_large_files_by_ssh(ssh: SshGit, web: HttpGit, repository: Path, tmp_path: Path) -> None:
+    """Who is let in by a key is told by the server where its files lie, and how they are opened."""
+    keep_film(repository, web, b"a long film by ssh")
+    ssh.keep_large_at(web, "shop.git")
+    key = GIT.make_key("x")
+    ssh.let_in(key.public)
+    GIT.fetch(ssh.url(repository), "main", tmp_path / "1", access=Access(key=key.private, lfs=True))
+    assert (tmp_path / "1" / "film").read_bytes() == b"a long film by ssh"
+    assert [path for path, _ in web.seen if path.endswith("/objects/batch")]
+    stranger = GIT.make_key("y")
+    with pytest.raises(Refused) as caught:
+        GIT.fetch(ssh.url(repository), "main", tmp_path / "2", access=Access(key=stranger.private, lfs=True))
+    assert caught.value.code == "git_auth"
+
+
+def test_large_files_of_submodules(web: HttpGit, repository: Path, library: Path, tmp_path: Path) -> None:
+    keep_film(library, web, b"of the library")
+    add_submodule(repository, "../../lib.git/.git")
+    GIT.fetch(by_http(web), "main", tmp_path / "1", access=Access(token=TOKEN, submodules=True, lfs=True))
+    assert (tmp_path / "1" / "lib" / "film").read_bytes() == b"of the library"
+
+
+def test_a_server_that_never_gives_large_files_is_not_asked_for_ever(
+    web: HttpGit, repository: Path, tmp_path: Path
+) -> None:
+    keep_film(repository, web, b"closed")
+    web.keeps_large_to_itself = True
+    with pytest.raises(WindlassError):
+        GIT.fetch(by_http(web), "main", tmp_path / "1", access=Access(token=TOKEN, lfs=True))
+    assert 0 < len([path for path, _ in web.seen if "/lfs/" in path]) < 100
+
+
+def test_large_files_that_are_gone(web: HttpGit, repository: Path, tmp_path: Path) -> None:
+    """Told as what they are; what stands for them is never taken for them."""
+    keep_film(repository, web, b"gone")
+    web.large.clear()
+    with pytest.raises(WindlassError) as caught:
+        GIT.fetch(by_http(web), "main", tmp_path / "1", access=Access(token=TOKEN, lfs=True))
+    assert (TOKEN in str(caught.value.as_dict()), (tmp_path / "1").exists()) == (False, False)
+
+
+# ---- by https -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of an authority that this machine knows, as a company's own is known."""
+    folder = tmp_path / "certificate"
+    certify(folder, "localhost")
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(folder / "ca.pem"))
+    return folder
+
+
+def test_by_https_with_a_token_submodules_and_large_files(
+    certificate: Path, repository: Path, library: Path, tmp_path: Path
+) -> None:
+    with HttpGit(repository.parent, "oauth2", TOKEN, certificate) as server:
+        keep_film(library, server, b"by https")
+        add_submodule(repository, "../../lib.git/.git")
+        access = Access(token=TOKEN, submodules=True, lfs=True)
+        url = f"{server.address}/shop.git/.git"
+        GIT.fetch(url, "main", tmp_path / "1", access=access)
+        with pytest.raises(Refused) as caught:
+            GIT.fetch(url, "main", tmp_path / "2", access=Access(token="other", submodules=True))
+    assert (tmp_path / "1" / "lib" / "film").read_bytes() == b"by https"
+    assert caught.value.code == "git_auth"
+
+
+def test_a_token_is_not_shown_to_the_server_of_a_submodule(
+    certificate: Path, web: HttpGit, repository: Path, library: Path, tmp_path: Path
+) -> None:
+    with HttpGit(repository.parent, certificate=certificate) as other:
+        add_submodule(repository, f"{other.address}/lib.git/.git")
+        GIT.fetch(by_http(web), "main", tmp_path / "1", access=Access(token=TOKEN, submodules=True))
+        assert other.seen
+        assert {shown for _, shown in other.seen} == {""}
+    assert (tmp_path / "1" / "lib" / "code").read_text() == "library"
+
+
+def test_a_public_submodule_by_https_of_a_repository_by_key(
+    certificate: Path, ssh: SshGit, repository: Path, library: Path, tmp_path: Path
+) -> None:
+    key = GIT.make_key("x")
+    ssh.let_in(key.public)
+    with HttpGit(repository.parent, certificate=certificate) as other:
+        add_submodule(repository, f"{other.address}/lib.git/.git")
+        GIT.fetch(ssh.url(repository), "main", tmp_path / "1", access=Access(key=key.private, submodules=True))
+    assert (tmp_path / "1" / "lib" / "code").read_text() == "library"

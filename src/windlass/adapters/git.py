@@ -128,6 +128,9 @@ def lfs_settings(url: str) -> tuple[str, ...]:
         "filter.lfs.smudge=git-lfs smudge -- %f",
         "filter.lfs.required=true",
         "lfs.locksverify=false",
+        "lfs.ssh.automultiplex=false",
+        "lfs.transfer.maxretries=3",
+        "lfs.transfer.maxretrydelay=2",
         "lfs.concurrenttransfers=4",
     )
 

@@ -97,7 +97,7 @@ def environment() -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": memory(0),
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "true",
+        "GIT_ASKPASS": "false",  # an empty answer would do for Git; Git LFS would send it again and again
         "SSH_ASKPASS_REQUIRE": "never",
         "GIT_ATTR_NOSYSTEM": "1",
     }
