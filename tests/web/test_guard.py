@@ -168,7 +168,7 @@ def test_socket_is_the_owners_and_tcp_needs_a_token(outside: Any, serve: Callabl
             assert over_unix.get("/api/v1/apps").status_code == 200
             assert over_tcp.get("/api/v1/apps").status_code == 401
             answer = over_tcp.get("/api/v1/apps", headers={"Authorization": f"Bearer {token}"})
-            assert (answer.status_code, answer.json()) == (200, {"items": []})
+            assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
             refused = over_tcp.get("/api/v1/apps").json()
             assert refused["error"]["code"] == "unauthenticated"
             assert over_tcp.get("/api/openapi.json").status_code == 200
