@@ -22,6 +22,11 @@ from dataclasses import dataclass
 from typing import Any
 
 
+def _sendable(text: str) -> str:
+    """What is told may quote a stranger's word, and that need not be text that can be sent."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True)
 class Detail:
     """One reason among several: `name` is the place in the user's file or the thing it is about."""
@@ -32,7 +37,8 @@ class Detail:
     fix: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        return {"code": self.code, "name": self.name, "message": self.message, "fix": self.fix}
+        words = {"code": self.code, "name": self.name, "message": self.message, "fix": self.fix}
+        return {key: _sendable(text) for key, text in words.items()}
 
 
 class WindlassError(Exception):
@@ -53,8 +59,8 @@ class WindlassError(Exception):
     def as_dict(self) -> dict[str, Any]:
         return {
             "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
+            "message": _sendable(self.message),
+            "hint": _sendable(self.hint),
             "details": [d.as_dict() for d in self.details],
         }
 

@@ -12,8 +12,27 @@ class Body:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
 
+    def __post_init__(self) -> None:
+        """JSON can write halves of characters that are no text: no file, database or process takes them."""
+        for value in vars(self).values():
+            _check_text(value)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+
+def _check_text(value: Any) -> None:
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("is not valid text") from None
+    elif isinstance(value, list):
+        for part in value:
+            _check_text(part)
+    elif isinstance(value, dict):
+        for part in (*value, *value.values()):
+            _check_text(part)
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,14 @@ class ScaleBody(Body):
 
 
 @dataclass(frozen=True)
+class MaintenanceBody(Body):
+    """`allowed`: addresses and networks that get through while the app is closed."""
+
+    closed: bool
+    allowed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class ExecBody(Body):
     service: str
     command: list[str]
@@ -125,14 +152,6 @@ class ValuesBody(Body):
 @dataclass(frozen=True)
 class NamesBody(Body):
     names: list[str]
-
-
-@dataclass(frozen=True)
-class MaintenanceBody(Body):
-    """`allowed`: addresses and networks that get through while the app is closed."""
-
-    closed: bool
-    allowed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
