@@ -1,5 +1,6 @@
 """user, project, token and audit: what is asked of the API, and what is shown."""
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -67,6 +68,43 @@ def test_each_command_is_one_call(windlass: Windlass, api: Any, words: str, call
         sent = api.requests[-1]
         assert (json.loads(sent.body) if sent.body else None) == body
     assert typed.json["items"] == []
+
+
+def test_what_is_approved_is_shown_first(windlass: Windlass, api: Any) -> None:
+    request = {"url": "https://h.example/x", "ref": "main", "pinned": "1" * 40, "given": ["TOKEN"], "digest": "d" * 64}
+    asked = {"app": "shop", "deployment": "d1", "kind": "deploy", "status": "queued", "by": "ann", "flags": ["pull"]}
+    api.on("GET /api/v1/deployments/d1", {**asked, "approval": {"state": "waiting", "request": request}})
+    api.on("POST /api/v1/deployments/d1/approve", {**asked, "approval": {"state": "approved", "request": request}})
+    api.on("POST /api/v1/deployments/d1/reject", {**asked, "status": "cancelled", "error": None})
+    typed = windlass("approve", "d1", "--note", "looks well")
+    assert typed.code == 0
+    assert api.requests[-1].json == {"note": "looks well"}
+    for words in ("deploy of shop, asked for by ann", "https://h.example/x", "1" * 40, "TOKEN", "pull", "queued"):
+        assert words in typed.out, words
+    assert "cancelled" in windlass("approve", "d1", "--reject").out
+    assert api.requests[-1].path == "/api/v1/deployments/d1/reject"
+
+
+def test_a_deployment_that_waits_says_how_it_goes_on(windlass: Windlass, api: Any) -> None:
+    waits = {"app": "shop", "deployment": "d1", "status": "queued", "approval": {"state": "waiting"}, "seconds": 1.0}
+    api.on("POST /api/v1/apps/shop/rollback", waits)
+    api.on("GET /api/v1/apps/shop", {"app": "shop", "live": 1, "deployment": waits})
+    words = "waits for approval by another maintainer: windlass approve d1"
+    assert words in windlass("rollback", "shop", "--detach").out
+    assert words in windlass("status", "shop").out
+
+
+def test_a_provider_is_set_with_a_secret_that_nobody_sees(
+    windlass: Windlass, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.on("PUT /api/v1/oidc", {"issuer": "https://id.example", "callback": "https://w.example/login/oidc/callback"})
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"s3cr3t\n")))
+    words = "oidc set https://id.example --client-id x --secret-stdin --url https://w.example --role viewer"
+    typed = windlass(*words.split())
+    assert "https://w.example/login/oidc/callback" in typed.out
+    assert "s3cr3t" not in typed.out
+    body = {"issuer": "https://id.example", "client_id": "x", "url": "https://w.example", "role": "viewer"}
+    assert api.requests[-1].json == {**body, "secret": "s3cr3t"}
 
 
 REFUSED = [

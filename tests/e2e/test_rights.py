@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.contents import contents_of
+from tests.e2e.projects import WEB, write
 from tests.e2e.station import Result, Station, free_port, station
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
@@ -65,15 +66,29 @@ class Town:
             for name in more:
                 del self.home.engine.environment[name]
 
-    def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], str]:
+    def post(
+        self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], str]:
         context = ssl.create_default_context(cafile=str(self.certificate))
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
         try:
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
             answer = connection.getresponse()
             return answer.status, dict(answer.headers), answer.read().decode()
         finally:
             connection.close()
+
+    def person(self, name: str, role: str) -> str:
+        """A user with this role; a token with all that it may."""
+        self.home.ok("user", "add", name, "--role", role, "--password-stdin", stdin=PASSWORD)
+        _, headers, body = self.post("/login", {"name": name, "password": PASSWORD})
+        known = {"Cookie": headers["set-cookie"].partition(";")[0], "X-CSRF-Token": json.loads(body)["csrf"]}
+        made = self.post("/api/v1/tokens", {"name": "ci", "scopes": ["all"]}, known)
+        return str(json.loads(made[2])["token"])
+
+    def ended(self, deployment: str) -> str:
+        """Its status when it has ended."""
+        return str([data for kind, data in self.home.follow(deployment) if kind == "end"][-1]["status"])
 
     def audit(self) -> list[dict[str, Any]]:
         return list(self.home.ok("audit", "list", "--limit", 1000)["items"])
@@ -167,6 +182,31 @@ def test_killed_while_variables_change_and_the_log_is_whole(town: Town) -> None:
     written = {name for i in town.audit() if i["action"] == "env.set" for name in i["data"].get("values", ())}
     assert len(done) > 10
     assert set(done) <= kept <= written
+
+
+def test_a_second_person_approves_also_when_windlass_is_killed(town: Town) -> None:
+    """It is approved or not, whenever that is; what was approved goes live, and nothing else does."""
+    app, chance = town.home.app(), random.Random(7)
+    folder = write(town.home.folder / app, {"compose.yaml": WEB, "windlass.yaml": "verify: {bake: 0s}\n"})
+    town.home.deploy(folder, app)
+    assert town.home.ok("protect", app, "--approval")["approval_s"] == 86400.0
+    dora = town.person("dora", "maintainer")
+    asked = town.as_token(dora, "deploy", folder, "--app", app, "--force", "--detach").document
+    id = asked["deployment"]
+    assert (asked["status"], asked["approval"]["state"]) == ("queued", "waiting")
+    assert town.as_token(dora, "approve", id).codes == {"approval_own"}
+    town.home.ok("restart", app)
+    approving = town.home.begin("approve", id)
+    time.sleep(chance.random() * 0.5)
+    town.home.kill()
+    approving.wait()
+    town.home.up(*town.listen)
+    state = town.home.ok("status", app)["deployment"]
+    if state is not None and (state["approval"] or {}).get("state") == "waiting":
+        assert [r["release"] for r in town.home.releases(app)] == [1]
+        town.home.ok("approve", id)
+    assert town.ended(id) == "live"
+    assert town.home.ok("audit", "verify")["status"] == "ok"
 
 
 def test_tampering_is_told(town: Town) -> None:
