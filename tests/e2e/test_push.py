@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contents import contents_of
 from tests.domain.hookpayloads import Sent, github, gitlab_signed
 from tests.e2e.projects import IMAGE, edit, shape
 from tests.e2e.station import Station, eventually, free_port
 from tests.e2e.truth import assert_nothing_lost
+from tests.e2e.watching import Watch
 from tests.gitservers import HttpGit, SshGit, git
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
@@ -82,37 +80,6 @@ def post(station: Hooked, app: str, sent: Sent) -> tuple[int, Any]:
 
 def ended(station: Station, deployment: str) -> dict[str, Any]:
     return [document for _, document in station.follow(deployment)][-1]
-
-
-class Watch:
-    """Looks for words in what every process shows, and in every file of windlass's home, until it is left."""
-
-    def __init__(self, station: Station, *words: str) -> None:
-        self._station = station
-        self._words = [word.encode() for word in words]
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self.found: set[str] = set()
-        self.looks = 0
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(0.02):
-            self.looks += 1
-            listed = subprocess.run(["ps", "axeww"], capture_output=True, check=False).stdout
-            self._judge("ps", listed)
-            for file, held in contents_of(self._station.home).items():
-                self._judge(str(file), held)
-
-    def _judge(self, place: str, content: bytes) -> None:
-        self.found |= {place for word in self._words if word in content}
 
 
 def test_private_by_token_pushed_and_live_under_load(hooked: Hooked, work: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.contents import contents_of
 from tests.e2e.projects import edit, shape
 from tests.e2e.station import Station
+from tests.e2e.watching import Watch
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -99,6 +100,36 @@ def test_byte_for_byte_and_nowhere_in_clear(shared: Station) -> None:
             assert [where for where, text in texts.items() if spelling in text] == []
     revealed = {i["name"]: i.get("value") for i in shared.ok("env", "list", app, "--reveal")["items"]}
     assert {name: revealed[name] for name in wanted} == wanted
+
+
+BUILT = """\
+    build: {context: ., secrets: [built]}
+    environment: {WATCHED: "${WATCHED}"}
+    secrets: [given]
+secrets:
+  built: {environment: BUILT_WITH}
+  given: {environment: GIVEN_TO}
+"""
+
+
+def test_nothing_is_seen_while_it_is_deployed(shared: Station) -> None:
+    """In no command line and in no file, not for a moment: of variables, and of secrets of builds and containers."""
+    app = shared.app("watched")
+    values = {"WATCHED": "w4tched-variable-1", "BUILT_WITH": "w4tched-build-2", "GIVEN_TO": "w4tched-given-3"}
+    folder = shape(shared.folder / app, "no-base")
+    compose, rest = (folder / "compose.yaml").read_text().split("    build: .\n")
+    head, _, tail = BUILT.partition("secrets:\n  built")
+    (folder / "compose.yaml").write_text(f"{compose}{head}{rest.rstrip()}\nsecrets:\n  built{tail}")
+    lines = 'RUN --mount=type=secret,id=built [ "$(wc -c < /run/secrets/built)" = 15 ]\nCOPY'
+    edit(folder / "Dockerfile", "COPY", lines)
+    with Watch(shared, *values.values(), environments=False) as watch:
+        for name, value in values.items():
+            shared.ok("env", "set", app, name, "--stdin", stdin=value)
+        shared.deploy(folder, app)
+    assert (watch.found, watch.looks > 3) == (set(), True)
+    assert environment_of(shared, app)["WATCHED"].decode() == values["WATCHED"]
+    given = shared.ok("exec", app, "web", "--", "cat", "/run/secrets/given")
+    assert given["output"] == values["GIVEN_TO"]
 
 
 def write_env(path: Path, value: str) -> Path:
