@@ -13,7 +13,7 @@ from tests.domain.requestpayloads import ref_of, request_sent
 from tests.web.people import Town
 from tests.web.test_hooks import post, secret_of
 
-from windlass.domain.errors import Refused
+from windlass.domain.errors import Conflict, Refused
 from windlass.domain.previews import PreviewState
 from windlass.domain.records import App, Job
 from windlass.domain.release import DeploymentStatus
@@ -22,6 +22,7 @@ from windlass.ports.outside import Outside
 from windlass.usecases import previews
 from windlass.usecases.confines import consents_of, kept_values
 from windlass.usecases.fetching import Wanted, obtain
+from windlass.usecases.previewends import end_all
 
 SETTINGS = "/api/v1/apps/shop/previews"
 
@@ -297,3 +298,45 @@ def test_keys_of_production_go_along(town: Town, outside: Outside) -> None:
     told(town)
     assert outside.store.sources.secrets("shop--pr-12") == {KEY: "key"}
     assert outside.store.previews.of("shop")[0].state is PreviewState.OPEN
+
+
+def test_an_end_that_could_not_be_is_tried_again(town: Town, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn_on(town)
+    told(town)
+    told(town, action="closed")
+    (job,) = jobs_of(outside)
+
+    def busy(*_: Any) -> None:
+        raise Conflict("a deployment is running", code="deployment_running")
+
+    monkeypatch.setattr(previews, "remove", busy)
+    previews.end(outside, job)
+    again = outside.store.jobs.get(job.id.removesuffix("-0") + "-1")
+    assert again is not None
+    assert again.run_at > outside.clock.now()
+    assert outside.store.previews.find("shop--pr-12") is not None
+    monkeypatch.setattr(previews, "remove", lambda *_: {})
+    previews.end(outside, again)
+    assert outside.store.previews.find("shop--pr-12") is None
+    assert "preview.end" in [e.action for e in outside.store.audit.entries()]
+
+
+def test_one_that_was_prolonged_meanwhile_stays_known(town: Town, outside: Outside) -> None:
+    turn_on(town)
+    told(town)
+    before = outside.store.previews.find("shop--pr-12")
+    assert before is not None
+    told(town, action="pushed")
+    outside.store.previews.forget(before)
+    assert outside.store.previews.find("shop--pr-12") is not None
+
+
+def test_with_the_app_its_previews_end(town: Town, outside: Outside) -> None:
+    turn_on(town)
+    told(town)
+    told(town, number=13, fork=True)
+    assert sorted(end_all(outside, "shop")) == ["shop--pr-12", "shop--pr-13"]
+    assert all(p.until <= outside.clock.now() for p in outside.store.previews.of("shop"))
+    outside.store.apps.remove("shop")
+    assert outside.store.previews.rules("shop") is None
+    assert len(outside.store.previews.of("shop")) == 2
