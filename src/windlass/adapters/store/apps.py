@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -11,8 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from windlass.adapters.store.database import Database
 from windlass.adapters.store.rows import changed, to_record, to_row
 from windlass.adapters.store.tables import apps, events
+from windlass.adapters.store.wholetables import rows_at_once
 from windlass.domain.errors import Conflict, NotFound
 from windlass.domain.records import App
+
+_COLUMNS = [f.name for f in fields(App)]
 
 
 class SqlApps:
@@ -39,7 +42,9 @@ class SqlApps:
 
     def all(self) -> list[App]:
         with self._database.read() as connection:
-            return [_from_row(row) for row in connection.execute(select(apps).order_by(apps.c.name))]
+            rows = rows_at_once(connection, apps, _COLUMNS)
+        found = [App(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]
+        return sorted(found, key=lambda app: app.name)
 
     def update(self, name: str, **changes: Any) -> App:
         with self._database.write() as connection:
