@@ -69,6 +69,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.store.close()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("who", ROUNDS, ids=["admin", "no token"])
 def test_every_answer_is_described(world: World, who: str) -> None:
     options = WebOptions(upload_limit=1 << 20, control=lambda: {"url": ""})
