@@ -95,6 +95,15 @@ def test_brings_from_a_server_of_plain_files(repository: Path, tmp_path: Path, p
     assert commit.sha == sha
 
 
+def test_a_ref_in_full_is_not_taken_for_a_branch_of_such_a_name(repository: Path, tmp_path: Path) -> None:
+    git(repository, "update-ref", "refs/pull/12/head", "HEAD")
+    git(repository, "update-ref", "refs/heads/refs/pull/13/head", "HEAD")
+    assert LOCAL.fetch(str(repository), "refs/pull/12/head", tmp_path / "request").sha
+    with pytest.raises(Refused) as refused:
+        LOCAL.fetch(str(repository), "refs/pull/13/head", tmp_path / "none")
+    assert refused.value.code == "git_ref_not_found"
+
+
 def test_a_branch_comes_before_a_tag_of_the_same_name(repository: Path, tmp_path: Path) -> None:
     git(repository, "tag", "main", "v1")
     LOCAL.fetch(str(repository), "main", tmp_path / "1")
