@@ -34,6 +34,7 @@ _DEPLOYMENT = {
     "error": None,
     "report": None,
     "position": None,
+    "waiting": None,
     "approval": None,
     "by": "ann (token ci)",
     "flags": ["pull"],
