@@ -43,7 +43,7 @@ class SqlApps:
     def all(self) -> list[App]:
         with self._database.read() as connection:
             rows = rows_at_once(connection, apps, _COLUMNS)
-        found = [App(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]
+        found = [_from_values(row) for row in rows]
         return sorted(found, key=lambda app: app.name)
 
     def update(self, name: str, **changes: Any) -> App:
@@ -75,6 +75,12 @@ def _get(connection: Connection, name: str) -> App:
 def _find(connection: Connection, name: str) -> App | None:
     row = connection.execute(select(apps).where(apps.c.name == name)).first()
     return None if row is None else _from_row(row)
+
+
+def _from_values(values: dict[str, Any]) -> App:
+    """Lists are lists in JSON alone."""
+    read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return App(**read)
 
 
 def _from_row(row: Any) -> App:

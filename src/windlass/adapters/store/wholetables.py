@@ -29,7 +29,7 @@ def rows_at_once(connection: Connection, table: Table, columns: Sequence[str]) -
 
 def _written(column: Column[Any]) -> Any:
     if isinstance(column.type, Double):
-        return func.printf("%!.17g", column, type_=None)  # its own JSON has too few digits
+        return func.printf("%!.17g", column, type_=None)  # its own JSON has too few digits; these are exact for times
     return func.json(column, type_=None) if isinstance(column.type, JSON) else column
 
 
