@@ -69,6 +69,33 @@ def test_brings_commits_by_number(repository: Path, tmp_path: Path, length: int)
     assert (commit.sha, commit.message) == (sha, "one: Umlaut ü")
 
 
+@pytest.mark.parametrize(
+    ("ref", "meant"),
+    [
+        ("", "HEAD"),
+        ("main", "HEAD"),
+        ("feature/x", "v1"),
+        ("v1", "v1"),
+        ("v1a", "v1^{commit}"),
+        ("refs/heads/main", "HEAD"),
+    ],
+)
+def test_a_ref_is_resolved_to_what_it_brings(repository: Path, tmp_path: Path, ref: str, meant: str) -> None:
+    sha = LOCAL.resolve(str(repository), ref)
+    assert sha == git(repository, "rev-parse", meant)
+    (repository / "run.sh").write_text("three")
+    git(repository, "commit", "-qam", "three")
+    assert LOCAL.fetch(str(repository), sha, tmp_path / "1").sha == sha
+
+
+def test_what_is_no_ref_is_not_resolved(repository: Path) -> None:
+    sha = git(repository, "rev-parse", "v1")
+    assert LOCAL.resolve(str(repository), sha) == sha
+    for ref in ("mai", sha[:10]):
+        with pytest.raises(Refused, match="no branch, tag or commit"):
+            LOCAL.resolve(str(repository), ref)
+
+
 class QuietFiles(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -62,7 +62,7 @@ def check(commands: list[Command], text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ATTEMPTS)
-@pytest.mark.parametrize("field", ["url", "branch", "ref", "folder"])
+@pytest.mark.parametrize("field", ["url", "branch", "ref", "resolved", "folder"])
 def test_an_attempt_is_refused_or_stays_what_it_is(
     commands: list[Command], tmp_path: Path, field: str, text: str
 ) -> None:
@@ -80,6 +80,8 @@ def try_it(field: str, text: str, folder: Path) -> None:
             git.head(GOOD, text)
         elif field == "ref":
             git.fetch(GOOD, text, folder / "1")
+        elif field == "resolved":
+            git.resolve(GOOD, text)
         else:
             git.fetch(GOOD, "main", folder / "1", access=Access(folder=text))
 
