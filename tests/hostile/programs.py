@@ -46,7 +46,7 @@ class Seen:
 class _Child:
     """What `subprocess.Popen` is to adapters/process.py: it has said everything, and ended well."""
 
-    pid = -1
+    pid = 1 << 30  # nobody's
 
     def __init__(self, said: bytes, heard: bytearray) -> None:
         self.stdout, self.stderr = _readable(said), _readable(b"")
