@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from tests.domain.shapes import DB, MIGRATE, WEB, WORKER, snapshot
@@ -26,7 +27,8 @@ from windlass.domain.plan import (
     WithdrawRoutes,
 )
 from windlass.domain.planner import Observed, Situation, changed_base, plan_deployment
-from windlass.domain.release import Snapshot
+from windlass.domain.release import Route, Snapshot
+from windlass.domain.routeoptions import ErrorPage, RouteOptions
 
 SHOP = {
     "web": {
@@ -192,6 +194,14 @@ def test_retire_drains_before_it_stops_and_removes_older_generations() -> None:
     assert order.count(Stop) == 2
     assert [o.release for o in kinds(plan, "retire", RemoveGeneration)] == [3, 4]
     assert kinds(plan, "verify", Watch)[0].seconds == 10.0
+
+
+def test_error_pages_are_drained_like_the_routes() -> None:
+    old, new = snapshot(SHOP, 1), snapshot(SHOP, 2)
+    pages = RouteOptions(errors=(ErrorPage(("404",), "worker", "/", 81),))
+    old = replace(old, routes=(Route("", "web", 80, options=pages),))
+    (drained,) = kinds(plan_deployment(Situation(new, old, running(old))), "retire", Drain)
+    assert {port for _, port in drained.targets} == {80, 81}
 
 
 def test_warm_rollback_moves_the_routes_before_it_starts_the_workers() -> None:

@@ -191,10 +191,13 @@ def retire_generation(old: Snapshot) -> list[Operation]:
 
 
 def drain_generation(snapshot: Snapshot) -> list[Operation]:
-    """Wait for the requests that its routed parts still answer."""
-    routed = [r for r in snapshot.routes if r.service in snapshot.parts and not snapshot.parts[r.service].in_base]
-    targets = [(c, r.port) for r in routed for c in containers_of(snapshot, snapshot.parts[r.service])]
-    limit = max((snapshot.parts[r.service].drain_s for r in routed), default=0.0)
+    """Wait for the requests that its routed parts still answer, and those that give the error pages."""
+    asked = [(r.service, r.port) for r in snapshot.routes]
+    asked += [(page.service, page.port) for r in snapshot.routes for page in r.options.errors]
+    parts = {n: p for n, p in snapshot.parts.items() if not p.in_base}
+    routed = [(parts[service], port) for service, port in asked if service in parts]
+    targets = [(c, port) for part, port in routed for c in containers_of(snapshot, part)]
+    limit = max((part.drain_s for part, _ in routed), default=0.0)
     return [Drain(tuple(dict.fromkeys(targets)), limit)] if targets else []
 
 
