@@ -38,7 +38,7 @@ THERE = {"app": "shop", "id": "d1-shop", "user": "viewer", "project": "default",
 # What kind of requests, about what is there or about anything, how many of them for each route.
 Round = tuple[GenerationMode, bool, int]
 ROUNDS: dict[str, tuple[Round, ...]] = {
-    "admin": ((GOOD, True, 3), (BAD, True, 3), (GOOD, False, 1)),
+    "admin": ((GOOD, True, 2), (BAD, True, 2), (GOOD, False, 1)),
     "": ((GOOD, True, 1), (BAD, False, 1)),
 }
 
