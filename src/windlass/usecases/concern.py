@@ -32,7 +32,8 @@ def keep_commit(prep: Preparation, wanted: Wanted, commit: Commit) -> None:
     options = {**deployment.options, "commit": commit.sha}
     prep.deployment = outside.store.deployments.update(deployment.id, options=options)
     source = outside.store.sources.find(wanted.app) if wanted.own else None
-    if source is not None and options.get("ref") == source.branch and commit.sha:
+    ref = options.get("ref") if options.get("pinned") else wanted.ref
+    if source is not None and ref == source.branch and commit.sha:
         outside.store.sources.update(wanted.app, seen=commit.sha)
 
 
