@@ -363,7 +363,7 @@ def test_every_command_explains_itself(windlass: Windlass, name: str) -> None:
     typed = windlass(name, "--help")
     assert typed.code == 0
     assert "Usage: windlass" in typed.out
-    groups = ("env", "key", "source", "hook", "previews", "user", "project", "token", "audit")
+    groups = ("env", "key", "source", "hook", "previews", "user", "project", "token", "audit", "self", "db", "oidc")
     assert name in ("serve", *groups) or "--json" in typed.out
 
 
