@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from windlass.adapters.disk import sync_folder, write_synced
 from windlass.domain.auditchain import Head
 from windlass.domain.errors import OutOfReach
+
+LOCK = "audit.lock"
 
 
 class HeadFile:
@@ -16,6 +21,19 @@ class HeadFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Row and head belong together: no other process, a backup say, writes either meanwhile. Raises OutOfReach."""
+        try:
+            descriptor = os.open(self.path.with_name(LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def read(self) -> tuple[Head, str] | None:
         """Head and seal; None when there is none that can be read."""
@@ -34,8 +52,11 @@ class HeadFile:
             os.replace(temporary, self.path)
             sync_folder(self.path.parent)
         except OSError as error:
-            raise OutOfReach(
-                f"the head of the audit log {self.path} cannot be written: {error.strerror}; nothing was changed",
-                code="audit_unwritable",
-                hint=f"check free disk space, and that {self.path.parent} belongs to the user that runs windlass",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> OutOfReach:
+        return OutOfReach(
+            f"the head of the audit log {self.path} cannot be written: {error.strerror}; nothing was changed",
+            code="audit_unwritable",
+            hint=f"check free disk space, and that {self.path.parent} belongs to the user that runs windlass",
+        )

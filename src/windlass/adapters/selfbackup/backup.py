@@ -84,8 +84,7 @@ def _moment(database: Database, place: Place, stack: ExitStack) -> tuple[Connect
             hint="windlass up, then again",
         )
     key = KeyFile(place.home / KEY)
-    audit = SqlAudit(database, Vault(key.read()), HeadFile(place.home / HEAD))
-    audit.append(AuditEntry(0, time.time(), "owner", "command", "self.backup", "", {}))
+    _write_down(database, place, key)
     with database.write():
         reader = stack.enter_context(database.read())
         freeze(reader)
@@ -93,6 +92,19 @@ def _moment(database: Database, place: Place, stack: ExitStack) -> tuple[Connect
         with suppress(FileNotFoundError):
             head = (place.home / HEAD).read_bytes()
         return reader, head, key.path.read_bytes()
+
+
+def _write_down(database: Database, place: Place, key: KeyFile) -> None:
+    """In the audit log, whose own key may be under a newer one at any moment while the master key is rotated."""
+    while True:
+        keys = key.read()
+        try:
+            audit = SqlAudit(database, Vault(keys), HeadFile(place.home / HEAD))
+            audit.append(AuditEntry(0, time.time(), "owner", "command", "self.backup", "", {}))
+            return
+        except Refused:
+            if key.read() == keys:
+                raise
 
 
 def _write(tar: tarfile.TarFile, place: Place, reader: Connection) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from windlass.adapters.audithead import LOCK
+
 FORMAT = 1
 MANIFEST = "manifest.json"
 SUMMARY = "summary.json"
@@ -16,7 +18,7 @@ KEY = "secret.key"
 HEAD = "audit.head"
 
 # What is made anew, is of this machine alone, or is kept in another way.
-_LEFT_OUT = frozenset({"run", "log", "uploads", KEY, HEAD})
+_LEFT_OUT = frozenset({"run", "log", "uploads", KEY, HEAD, LOCK})
 _DATABASE = "windlass.db"
 
 

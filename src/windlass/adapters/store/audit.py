@@ -35,7 +35,7 @@ class SqlAudit:
 
     def append(self, entry: AuditEntry) -> AuditEntry:
         """First the row, then the head: a kill between them leaves one row that the head does not know yet."""
-        with self._turn:
+        with self._turn, self._head.alone():
             with self._database.write() as connection:
                 key = self._key(connection)
                 last = _last(connection)
@@ -57,7 +57,7 @@ class SqlAudit:
             return [_entry(row) for row in connection.execute(query)]
 
     def check(self) -> tuple[int, list[Detail]]:
-        with self._turn:
+        with self._turn, self._head.alone():
             with self._database.read() as connection:
                 last = _last(connection)
             key = self._key_there()
