@@ -13,7 +13,7 @@ from tests.e2e.station import Station, free_port, station
 
 from windlass.cli.session import UpOptions
 from windlass.domain.errors import Refused, Usage, WindlassError
-from windlass.launch import up
+from windlass.launch import _wanted, up
 from windlass.settings import load
 
 
@@ -118,3 +118,11 @@ def test_wrong_options_change_nothing(
         up(options, print)
     assert found.value.code == code
     assert not load().home.exists()
+
+
+def test_the_limits_are_kept_until_others_are_asked_for(tmp_path: Path) -> None:
+    home = tmp_path / "h"
+    assert (_wanted(UpOptions(home)).deploys, load(home).builds) == (4, 2)
+    _wanted(UpOptions(home, deploys=7, builds=1))
+    _wanted(UpOptions(home, deploys=8))
+    assert (load(home).deploys, load(home).builds) == (8, 1)
