@@ -93,11 +93,20 @@ class Worker:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        targets = [("leases", self._keep_leases)]
-        targets += [(f"job-{n}", self._work) for n in range(1, self._options.threads + 1)]
-        self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in targets]
-        for thread in self._threads:
-            thread.start()
+        self._begin("leases", self._keep_leases)
+        self._begin("job-1", self._work)
+
+    def _begin(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _reinforce(self) -> None:
+        """One more thread, when all have a job and there may be more: those that were never needed cost nothing."""
+        with self._claiming:
+            number = len(self._threads)  # with the one of the leases, so that it is the next one's number
+            if len(self._claims) >= number - 1 and number <= self._options.threads and not self._stopping.is_set():
+                self._begin(f"job-{number}", self._work)
 
     def stop(self, wait_s: float = 0.0) -> int:
         """Claim nothing more, give running jobs `wait_s` to end, and leave the rest; gives their number.
@@ -130,6 +139,7 @@ class Worker:
             with self._looking:  # one thread at a time, so that a change of the queue wakes one and not all
                 claim = self._look()
             if claim is not None:
+                self._reinforce()
                 self._carry_out(claim)
 
     def _look(self) -> _Claim | None:
