@@ -33,7 +33,6 @@ EDGE_CHECK_S = 30.0
 EDGE_RETRY_S = 2.0
 MEND_S = 60.0
 REDACTION_S = 2.0
-SWITCH_S = 0.001  # a request gives way at every row it reads, and waited 5 ms then for a thread that computes
 
 UNUSED = ("rich", "charset_normalizer")
 """What libraries draw in for coloured tracebacks and for guessing a text's encoding: 6 MB for nothing in `serve`."""
@@ -94,7 +93,6 @@ class _Launcher:
         known = settings.load(home)
         os.environ[HOME_VARIABLE] = str(known.home)
         warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
-        sys.setswitchinterval(SWITCH_S)
         sys.modules.update(dict.fromkeys(UNUSED, cast(ModuleType, None)))  # None says to Python: not installed
         ControlPlane(known if known.instance else settings.save(known)).run()
 
