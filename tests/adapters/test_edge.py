@@ -113,7 +113,7 @@ class Front:
     folder: Path
 
     def get(self, host: str = "a.test", path: str = "/", **headers: str) -> tuple[int, dict[str, Any]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path, headers={"Host": host, **{k: v for k, v in headers.items()}})
             answer = connection.getresponse()
@@ -164,7 +164,7 @@ class Load:
         return version in self.versions[since:]
 
     def _ask(self, kept: bool) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         while not self._over.is_set():
             try:
                 connection.request("GET", "/", headers={"Host": "a.test"})

@@ -254,7 +254,7 @@ def apart() -> Iterator[int]:
 
 
 def answered_inside(pid: int, port: int, address: str = "127.0.0.1") -> bytes:
-    with inside(pid, lambda: socket.create_connection((address, port), timeout=10)) as caller:
+    with inside(pid, lambda: socket.create_connection((address, port), timeout=60)) as caller:
         caller.sendall(b"POST / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")
         found = b""
         while data := caller.recv(65536):

@@ -112,7 +112,7 @@ def serving(app: FastAPI, listeners: Listeners) -> Iterator[Served]:
     thread = threading.Thread(target=server.run, args=(ready.set,))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield Served(listeners.unix, server, thread)
     finally:
         server.stop()

@@ -19,7 +19,7 @@ from windlass.usecases import lifecycle, views
 @pytest.fixture
 def api(served: Any) -> Iterator[httpx2.Client]:
     transport = httpx2.HTTPTransport(uds=str(served.socket))
-    with httpx2.Client(transport=transport, base_url="http://windlass", timeout=10) as client:
+    with httpx2.Client(transport=transport, base_url="http://windlass", timeout=60) as client:
         yield client
 
 

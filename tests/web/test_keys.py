@@ -12,7 +12,7 @@ def test_status_and_rotation(served: Any, store: SqlStore) -> None:
     store.apps.add(App("shop", 1.0))
     store.variables.set("shop", {"A": "1", "B": "2"}, 1.0)
     transport = httpx2.HTTPTransport(uds=str(served.socket))
-    with httpx2.Client(transport=transport, base_url="http://windlass", timeout=10) as api:
+    with httpx2.Client(transport=transport, base_url="http://windlass", timeout=60) as api:
         before = api.get("/api/v1/key").json()
         assert (before["rotation"], [i["values"] for i in before["items"]]) == ("done", [2])
         answer = api.post("/api/v1/key/rotate", json={}).json()

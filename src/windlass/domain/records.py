@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from windlass.domain.release import DeploymentStatus
 
@@ -29,6 +29,16 @@ class App:
     project: str = "default"
     closed: bool = False
     passes: tuple[str, ...] = ()
+
+
+class AppLine(NamedTuple):
+    """What lists need of an app."""
+
+    name: str
+    created_at: float
+    live: int | None
+    running: bool
+    project: str
 
 
 class ReleaseState(StrEnum):

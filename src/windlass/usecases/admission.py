@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from windlass.domain import names
 from windlass.domain.errors import NotAllowed, NotFound, Usage
 from windlass.domain.protection import Protection, protection_of
-from windlass.domain.records import App
+from windlass.domain.records import App, AppLine
 from windlass.domain.rights import DEFAULT_PROJECT, ON_SERVER, Caller, Permission, may, may_somewhere
 from windlass.ports.outside import Outside
 
@@ -45,7 +45,9 @@ def denied(caller: Caller, permission: Permission, app: str = "") -> NotAllowed:
     )
 
 
-def sees(outside: Outside, caller: Caller, permission: Permission = Permission.APP_READ) -> Callable[[App], bool]:
+def sees(
+    outside: Outside, caller: Caller, permission: Permission = Permission.APP_READ
+) -> Callable[[App | AppLine], bool]:
     """Whether the caller has this right on an app, for lists."""
     return lambda app: may(caller, permission, app.project, app.name)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from windlass.domain import names
-from windlass.domain.records import App
+from windlass.domain.records import AppLine
 from windlass.domain.release import DeploymentStatus
 from windlass.ports.outside import Outside
 from windlass.usecases.routes import default_host
@@ -15,7 +15,7 @@ from windlass.usecases.undertaking import routes_in
 Front = tuple[str, str]  # host and path of an app's first route; "" as host when it has none
 
 
-def app_items(outside: Outside, apps: Sequence[App]) -> list[dict[str, Any]]:
+def app_items(outside: Outside, apps: Sequence[AppLine]) -> list[dict[str, Any]]:
     """What the list shows of each."""
     fronts = _fronts(outside, apps)
     at_work: dict[str, DeploymentStatus] = {}
@@ -25,7 +25,7 @@ def app_items(outside: Outside, apps: Sequence[App]) -> list[dict[str, Any]]:
     return [_item(outside, app, fronts.get(app.name, ("", "")), at_work.get(app.name)) for app in apps]
 
 
-def _item(outside: Outside, app: App, front: Front, at_work: DeploymentStatus | None) -> dict[str, Any]:
+def _item(outside: Outside, app: AppLine, front: Front, at_work: DeploymentStatus | None) -> dict[str, Any]:
     return {
         "app": names.shown(app.name),
         "live": app.live,
@@ -41,10 +41,10 @@ def _url(outside: Outside, front: Front) -> str:
     return f"http://{front[0]}{suffix}{front[1] if front[1] != '/' else ''}"
 
 
-def _fronts(outside: Outside, apps: Sequence[App]) -> dict[str, Front]:
+def _fronts(outside: Outside, apps: Sequence[AppLine]) -> dict[str, Front]:
     now = outside.clock.monotonic()
     found: dict[str, Front] = {}
-    missing: dict[str, App] = {}
+    missing: dict[str, AppLine] = {}
     for app in apps:
         known = outside.fronts.find((app.name, app.created_at, app.live), now) if app.live is not None else ("", "")
         if isinstance(known, tuple):

@@ -9,7 +9,7 @@ from windlass.domain import names
 from windlass.domain.errors import NotFound, OutOfReach
 from windlass.domain.paging import WHOLE, Page, cut, cut_numbered
 from windlass.domain.queueing import waiting
-from windlass.domain.records import App, Deployment, Event, Release, StepRecord
+from windlass.domain.records import App, AppLine, Deployment, Event, Release, StepRecord
 from windlass.domain.release import STEPS, DeploymentStatus, Snapshot, base_project, generation_project
 from windlass.ports.engine import Container
 from windlass.ports.outside import Outside
@@ -184,10 +184,10 @@ def _container(container: Container) -> dict[str, Any]:
 
 
 def apps_document(
-    outside: Outside, sees: Callable[[App], bool] = lambda app: True, page: Page = WHOLE
+    outside: Outside, sees: Callable[[AppLine], bool] = lambda app: True, page: Page = WHOLE
 ) -> dict[str, Any]:
     """The apps that the caller sees."""
-    shown, more = cut([a for a in outside.store.apps.all() if sees(a)], page, lambda app: app.name)
+    shown, more = cut([a for a in outside.store.apps.lines() if sees(a)], page, lambda app: app.name)
     return {"items": app_items(outside, shown), "next": more}
 
 

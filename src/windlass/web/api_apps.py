@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from windlass.domain import names
 from windlass.domain.names import service_name
@@ -21,11 +21,11 @@ router = guarded_router("apps")
 EVENTS = 500
 
 
-@router.get("/apps")
+@router.get("/apps", response_model=Document)
 @needs(Permission.APP_READ)
-def apps(outside: World, who: Who, pages: Pages) -> Document:
+def apps(outside: World, who: Who, pages: Pages) -> Response:
     """All apps that the caller may see."""
-    return pages.told(views.apps_document(outside, sees(outside, who), pages.page()))
+    return pages.answer(views.apps_document(outside, sees(outside, who), pages.page()))
 
 
 @router.get("/apps/{app}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -13,9 +13,7 @@ from windlass.adapters.store.rows import changed, to_record, to_row
 from windlass.adapters.store.tables import apps, events
 from windlass.adapters.store.wholetables import rows_at_once
 from windlass.domain.errors import Conflict, NotFound
-from windlass.domain.records import App
-
-_COLUMNS = [f.name for f in fields(App)]
+from windlass.domain.records import App, AppLine
 
 
 class SqlApps:
@@ -42,9 +40,13 @@ class SqlApps:
 
     def all(self) -> list[App]:
         with self._database.read() as connection:
-            rows = rows_at_once(connection, apps, _COLUMNS)
-        found = [_from_values(row) for row in rows]
-        return sorted(found, key=lambda app: app.name)
+            found = [_from_row(row) for row in connection.execute(select(apps))]
+        return sorted(found, key=lambda app: app.name)  # databases have orders of their own
+
+    def lines(self) -> list[AppLine]:
+        with self._database.read() as connection:
+            rows = rows_at_once(connection, apps, AppLine._fields)
+        return sorted(AppLine(*row) for row in rows)
 
     def update(self, name: str, **changes: Any) -> App:
         with self._database.write() as connection:
@@ -75,12 +77,6 @@ def _get(connection: Connection, name: str) -> App:
 def _find(connection: Connection, name: str) -> App | None:
     row = connection.execute(select(apps).where(apps.c.name == name)).first()
     return None if row is None else _from_row(row)
-
-
-def _from_values(values: dict[str, Any]) -> App:
-    """Lists are lists in JSON alone."""
-    read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return App(**read)
 
 
 def _from_row(row: Any) -> App:

@@ -7,30 +7,27 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Connection, Double, Table, func, select
+from sqlalchemy import Boolean, Column, Connection, Double, Table, func, select
 
 
-def rows_at_once(connection: Connection, table: Table, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Every row, in no order, with these columns; in other databases as they come."""
+def rows_at_once(connection: Connection, table: Table, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """These columns of every row, in no order; in other databases as they come."""
     wanted = [table.columns[name] for name in columns]
     if connection.dialect.name != "sqlite":
-        return [dict(row) for row in connection.execute(select(*wanted)).mappings()]
+        return [tuple(row) for row in connection.execute(select(*wanted))]
     query = select(func.json_group_array(func.json_array(*(_written(column) for column in wanted)))).select_from(table)
     whole = json.loads(connection.execute(query).scalar() or "[]")
-    readers = [(column.name, _READERS.get(type(column.type))) for column in wanted]
-    return [
-        {
-            name: value if read is None or value is None else read(value)
-            for (name, read), value in zip(readers, row, strict=True)
-        }
-        for row in whole
-    ]
+    readers = [(n, _READERS[type(column.type)]) for n, column in enumerate(wanted) if type(column.type) in _READERS]
+    for row in whole:
+        for n, read in readers:
+            row[n] = None if row[n] is None else read(row[n])
+    return [tuple(row) for row in whole]
 
 
 def _written(column: Column[Any]) -> Any:
     if isinstance(column.type, Double):
         return func.printf("%!.17g", column, type_=None)  # its own JSON has too few digits; these are exact for times
-    return func.json(column, type_=None) if isinstance(column.type, JSON) else column
+    return column
 
 
 _READERS = {Double: float, Boolean: bool}
