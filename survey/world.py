@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
@@ -10,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
+from windlass.adapters.clock import SystemClock
 from windlass.adapters.compose import ComposeProgram
 from windlass.adapters.store.store import open_store
 from windlass.adapters.trees import FolderTrees
@@ -36,19 +36,6 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
 }
 
 
-class Clock:
-    """This computer's."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
 @contextmanager
 def temporary_world() -> Iterator[tuple[Outside, Path]]:
     """The world, and the folder of its home; gone afterwards."""
@@ -63,7 +50,7 @@ def temporary_world() -> Iterator[tuple[Outside, Path]]:
             "store": store,
             "compose": ComposeProgram("unix:///nowhere"),
             "trees": FolderTrees(home),
-            "clock": Clock(),
+            "clock": SystemClock(),
             "pool": "10.99.0.0/16",
         }
         yield Outside(**parts), home

@@ -24,6 +24,7 @@ import pytest
 from sqlalchemy import select
 from tests.postgres import empty_database
 
+from windlass.adapters.clock import SystemClock
 from windlass.adapters.owner import owner_alive, owner_name
 from windlass.adapters.store.store import SqlStore, open_store
 from windlass.adapters.store.tables import jobs
@@ -43,17 +44,6 @@ KILLS = 6  # by the one who starts them, at any moment; every 23rd job kills its
 LEASE_S = 600.0  # what is dead is known by its name; who only is slow must not be taken for dead
 
 Line = tuple[str, ...]
-
-
-class WallClock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -141,7 +131,7 @@ def work(world: World, store: SqlStore, job: Job, control: Control) -> str:
         world.note("begin", *words)
         store.deployments.update(job.id, status=DeploymentStatus.RUNNING, started_at=time.time())
         pause(dies_at == 0)
-        outside: Any = SimpleNamespace(store=store, clock=WallClock(), limits=LIMITS)
+        outside: Any = SimpleNamespace(store=store, clock=SystemClock(), limits=LIMITS)
         with build_turn(outside, job.id, lambda: bool(control.check()), nullcontext()):
             world.bury()
             world.note("builds", *words)
@@ -166,7 +156,7 @@ def live(world: World) -> None:
     store.jobs.release_owner(owner_alive)
     options = WorkerOptions(world.threads, limits={DEPLOYMENT: LIMITS.deploys}, lease_s=LEASE_S, retry_s=0.1)
     worker = Worker(
-        store.jobs, WallClock(), owner_name(), lambda job, control: work(world, store, job, control), options
+        store.jobs, SystemClock(), owner_name(), lambda job, control: work(world, store, job, control), options
     )
     worker.start()
     signal.sigwait({signal.SIGTERM})

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from windlass.adapters.clock import SystemClock
 from windlass.adapters.owner import owner_alive, owner_name
 from windlass.adapters.store.store import SqlStore, open_store
 from windlass.domain.records import App, Deployment, Job, StepRecord
@@ -22,17 +23,6 @@ from windlass.worker import Worker, WorkerOptions
 KILLS = 18
 STEPS = ("source", "build", "start", "switch")
 LOCKS = ("a", "b", "c")
-
-
-class WallClock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def opened(home: Path) -> SqlStore:
@@ -67,7 +57,7 @@ def live(home: Path) -> None:
     store.jobs.release_owner(owner_alive)
     worker = Worker(
         store.jobs,
-        WallClock(),
+        SystemClock(),
         owner_name(),
         lambda job, control: run_steps(home, store, job, control),
         WorkerOptions(threads=len(LOCKS)),

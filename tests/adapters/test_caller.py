@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.dripping import dripping
 
 from windlass.adapters.caller import HttpCaller
 from windlass.domain.commitstatus import Call
@@ -72,19 +72,6 @@ def test_nobody_there() -> None:
 
 
 def test_an_answer_that_drips_is_not_waited_for() -> None:
-    done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def drip() -> None:
-            connection, _ = server.accept()
-            with connection, contextlib.suppress(OSError):
-                while not done.wait(0.02):
-                    connection.sendall(b"H")
-
-        thread = threading.Thread(target=drip)
-        thread.start()
-        with pytest.raises(OutOfReach) as told:
-            HttpCaller(whole_s=0.2).post(call(f"http://127.0.0.1:{server.getsockname()[1]}"))
-        assert "has not answered within 0.2 s" in told.value.message
-        done.set()
-        thread.join()
+    with dripping() as port, pytest.raises(OutOfReach) as told:
+        HttpCaller(whole_s=0.2).post(call(f"http://127.0.0.1:{port}"))
+    assert "has not answered within 0.2 s" in told.value.message

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.dripping import dripping
 
 from windlass.adapters.probe import NetworkProber
 from windlass.domain.release import Check, ProbeKind
@@ -110,20 +111,8 @@ def test_says_what_is_no_answer(answer: bytes | None, expected: str) -> None:
 
 
 def test_an_answer_that_drips_is_over_in_time() -> None:
-    done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def drip() -> None:
-            connection, _ = server.accept()
-            with connection, contextlib.suppress(OSError):
-                while not done.wait(0.02):
-                    connection.sendall(b"H")
-
-        thread = threading.Thread(target=drip)
-        thread.start()
-        assert http(server.getsockname()[1], timeout_s=0.3) == "timed out"
-        done.set()
-        thread.join()
+    with dripping() as port:
+        assert http(port, timeout_s=0.3) == "timed out"
 
 
 def test_a_path_that_is_none_is_told() -> None:

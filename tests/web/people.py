@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import pytest
 from fastapi import FastAPI
 
-from windlass.domain.credentials import hash_secret, token_text
+from windlass.domain import credentials
+from windlass.domain.credentials import hash_password, hash_secret, token_text
 from windlass.domain.people import Project, Token, User
 from windlass.domain.rights import DEFAULT_PROJECT, Role
 from windlass.ports.outside import Outside
+from windlass.usecases import logins
 from windlass.web.guard import Guard, Owner
 
 PASSWORD = "a stork on the chimney"
@@ -80,3 +83,13 @@ class Town:
         """Actor, action and data, oldest first."""
         found = self.outside.store.audit.entries(limit=1000)
         return [(e.actor, e.action, dict(e.data)) for e in reversed(found)]
+
+
+def town_with_passwords(app: FastAPI, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> Town:
+    """`admin` and `viewer` have a password; hashes are made cheap, so that many can be tried."""
+    monkeypatch.setattr(credentials, "_SCRYPT", (8, 8, 1))
+    monkeypatch.setattr(logins, "NO_PASSWORD", credentials.NO_PASSWORD.replace("$15$8$3$", "$8$8$1$"))
+    made = Town(app, outside).settle()
+    for name in ("admin", "viewer"):
+        outside.store.users.set_password(name, hash_password(PASSWORD, b"s" * 16))
+    return made

@@ -12,12 +12,11 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from tests.web.people import HTTP, PASSWORD, Town
+from tests.fakes.clock import SetClock
+from tests.web.people import HTTP, PASSWORD, Town, town_with_passwords
 
-from windlass.domain import credentials
-from windlass.domain.credentials import hash_password, totp_code
+from windlass.domain.credentials import totp_code
 from windlass.ports.outside import Outside
-from windlass.usecases import logins
 from windlass.web.accountwords import WORDS
 from windlass.web.options import WebOptions
 from windlass.web.server import build_app
@@ -26,38 +25,19 @@ from windlass.web.serving import Listeners
 NEW = "another stork, two chimneys"
 
 
-@dataclass
-class Clock:
-    at: float = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def outside(outside: Outside, clock: Clock) -> Outside:
+def outside(outside: Outside, clock: SetClock) -> Outside:
     return replace(outside, clock=clock)
 
 
 @pytest.fixture
 def town(app: FastAPI, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> Town:
-    monkeypatch.setattr(credentials, "_SCRYPT", (8, 8, 1))
-    monkeypatch.setattr(logins, "NO_PASSWORD", credentials.NO_PASSWORD.replace("$15$8$3$", "$8$8$1$"))
-    made = Town(app, outside).settle()
-    for name in ("admin", "viewer"):
-        outside.store.users.set_password(name, hash_password(PASSWORD, b"s" * 16))
-    return made
+    return town_with_passwords(app, outside, monkeypatch)
 
 
 @dataclass
@@ -165,7 +145,7 @@ def test_a_stolen_session_cannot_try_out_the_password(ann: Browser, town: Town) 
     assert ann.send("/account/second-factor", password=PASSWORD).status_code == 429
 
 
-def test_a_second_factor_with_a_code_to_read(ann: Browser, town: Town, clock: Clock) -> None:
+def test_a_second_factor_with_a_code_to_read(ann: Browser, town: Town, clock: SetClock) -> None:
     import base64
 
     shown = ann.send("/account/second-factor", password=PASSWORD)

@@ -11,6 +11,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 from fastapi import FastAPI
+from tests.fakes.clock import SetClock
 from tests.web.people import Town
 
 from windlass.adapters.trees import FolderTrees
@@ -32,20 +33,6 @@ DAY_S = 86400.0
 
 
 @dataclass
-class Clock:
-    at: float = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
-
-
-@dataclass
 class Git:
     """A server whose branches all point to `tip`."""
 
@@ -58,8 +45,8 @@ class Git:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
@@ -68,7 +55,7 @@ def git() -> Git:
 
 
 @pytest.fixture
-def outside(outside: Outside, clock: Clock, git: Git, tmp_path: Path) -> Outside:
+def outside(outside: Outside, clock: SetClock, git: Git, tmp_path: Path) -> Outside:
     return replace(outside, clock=clock, git=cast(Any, git), trees=FolderTrees(tmp_path))
 
 
@@ -278,7 +265,7 @@ def test_it_is_rejected_with_a_reason(town: Town) -> None:
     assert code(decide(town, id, "owner")) == (409, "approval_over")
 
 
-def test_its_time_ends(town: Town, clock: Clock) -> None:
+def test_its_time_ends(town: Town, clock: SetClock) -> None:
     id = ask(town)["deployment"]
     clock.at += DAY_S + 1
     assert code(decide(town, id, "second")) == (409, "approval_over")
@@ -290,7 +277,7 @@ def test_its_time_ends(town: Town, clock: Clock) -> None:
     assert run_job(town.outside, job, Unhurried()) == "done", "again, after a crash"
 
 
-def test_an_approved_one_does_not_expire(town: Town, clock: Clock) -> None:
+def test_an_approved_one_does_not_expire(town: Town, clock: SetClock) -> None:
     id = ask(town)["deployment"]
     decide(town, id, "second")
     clock.at += DAY_S + 1
@@ -300,7 +287,7 @@ def test_an_approved_one_does_not_expire(town: Town, clock: Clock) -> None:
     assert status(town, id) is DeploymentStatus.QUEUED
 
 
-def test_a_newer_one_takes_its_place(town: Town, clock: Clock) -> None:
+def test_a_newer_one_takes_its_place(town: Town, clock: SetClock) -> None:
     first = ask(town)["deployment"]
     clock.at += 1
     second = ask(town)["deployment"]

@@ -7,51 +7,29 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from tests.web.people import HTTP, HTTPS, PASSWORD, Town
+from tests.fakes.clock import SetClock
+from tests.web.people import HTTP, HTTPS, PASSWORD, Town, town_with_passwords
 
-from windlass.domain import credentials
-from windlass.domain.credentials import hash_password, totp_code
+from windlass.domain.credentials import totp_code
 from windlass.domain.records import App
 from windlass.domain.rights import Role
 from windlass.ports.outside import Outside
 from windlass.usecases import logins
 
 
-class Clock:
-    """Time as the test says."""
-
-    def __init__(self) -> None:
-        self.at = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def outside(outside: Outside, clock: Clock) -> Outside:
+def outside(outside: Outside, clock: SetClock) -> Outside:
     return replace(outside, clock=clock)
 
 
 @pytest.fixture
 def town(app: FastAPI, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> Town:
-    """`admin` and `viewer` have a password; hashes are made cheap, so that many can be tried."""
-    monkeypatch.setattr(credentials, "_SCRYPT", (8, 8, 1))
-    monkeypatch.setattr(logins, "NO_PASSWORD", credentials.NO_PASSWORD.replace("$15$8$3$", "$8$8$1$"))
-    made = Town(app, outside).settle()
-    for name in ("admin", "viewer"):
-        outside.store.users.set_password(name, hash_password(PASSWORD, b"s" * 16))
-    return made
+    return town_with_passwords(app, outside, monkeypatch)
 
 
 def log_in(town: Town, name: str = "admin", password: str = PASSWORD, **more: str) -> httpx2.Response:
@@ -100,7 +78,7 @@ def test_the_cookie_cannot_be_read_by_scripts_or_sent_by_others(
     assert not any(word.startswith("domain") for word in words)
 
 
-def test_a_session_ends_when_it_is_idle_and_after_a_week(town: Town, clock: Clock) -> None:
+def test_a_session_ends_when_it_is_idle_and_after_a_week(town: Town, clock: SetClock) -> None:
     cookie = {"Cookie": cookie_of(log_in(town))}
     for _ in range(20):
         clock.at += logins.IDLE_S / 3
@@ -154,7 +132,7 @@ def test_a_stolen_row_is_worth_nothing(town: Town) -> None:
 
 
 @pytest.mark.parametrize("name", ["admin", "nobody", "there-is-no-such", "no name at all!"])
-def test_fifty_wrong_passwords_lock_and_are_written_down(town: Town, clock: Clock, name: str) -> None:
+def test_fifty_wrong_passwords_lock_and_are_written_down(town: Town, clock: SetClock, name: str) -> None:
     answers = [log_in(town, name, f"wrong-{n}") for n in range(50)]
     assert [a.status_code for a in answers] == [401] * 5 + [429] * 45
     assert {error(a) for a in answers} == {"login_failed", "login_locked"}
@@ -261,7 +239,7 @@ def test_who_has_logged_in_is_shown(town: Town) -> None:
 # ---- one-time links -------------------------------------------------------------------------------------------------
 
 
-def test_the_first_admin_comes_by_a_link_that_is_good_once(app: FastAPI, outside: Outside, clock: Clock) -> None:
+def test_the_first_admin_comes_by_a_link_that_is_good_once(app: FastAPI, outside: Outside, clock: SetClock) -> None:
     town = Town(app, outside)
     earlier = town.own("POST", "/api/v1/users/first").json()["link"]
     link = town.own("POST", "/api/v1/users/first").json()["link"]
@@ -280,7 +258,7 @@ def test_the_first_admin_comes_by_a_link_that_is_good_once(app: FastAPI, outside
     assert [u.name for u in outside.store.users.all()] == ["ann"]
 
 
-def test_the_first_link_is_good_for_an_hour(app: FastAPI, outside: Outside, clock: Clock) -> None:
+def test_the_first_link_is_good_for_an_hour(app: FastAPI, outside: Outside, clock: SetClock) -> None:
     town = Town(app, outside)
     link = town.own("POST", "/api/v1/users/first").json()["link"]
     clock.at += 3601
@@ -303,7 +281,7 @@ def test_a_link_sets_the_password_of_its_user_and_no_other(town: Town) -> None:
 # ---- second factor --------------------------------------------------------------------------------------------------
 
 
-def test_a_second_factor_is_asked_for_when_it_is_confirmed(town: Town, clock: Clock) -> None:
+def test_a_second_factor_is_asked_for_when_it_is_confirmed(town: Town, clock: SetClock) -> None:
     import base64
 
     answer = log_in(town)
@@ -374,7 +352,7 @@ def test_a_token_may_what_its_scope_says_and_no_more_than_its_user(town: Town) -
     assert town.ask("PUT", "/api/v1/apps/shop/env", "wide", json={"values": {"A": "1"}}).status_code == 403
 
 
-def test_a_token_is_shown_once_ends_and_is_revoked(town: Town, clock: Clock) -> None:
+def test_a_token_is_shown_once_ends_and_is_revoked(town: Town, clock: SetClock) -> None:
     made = create(town, "deployer", scopes=["deployer"], seconds=60).json()
     assert made["token"].startswith("wl_")
     town.tokens["ci"] = made["token"]
