@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -211,6 +212,8 @@ class ControlPlane:
         )
         serving = Serving(build_app(outside, options), listeners)
         worker = _build_worker(outside)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: looking through it again would hold up a request for a tenth of a second
         serving.run(lambda: self._go(outside, worker))
         self._stopping.set()
         worker.stop()

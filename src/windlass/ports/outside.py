@@ -47,8 +47,8 @@ class Outside:
     routes_lock: AbstractContextManager[Any] = field(default_factory=RLock)
     """Whoever reads the edge's routes to change them holds it, so that no older decision overwrites a newer one."""
     recent: Recent = field(default_factory=Recent)
-    fronts: Recent = field(default_factory=lambda: Recent(float("inf"), 20_000))
-    """The first route of live releases: these do not change, and a list of apps shows all of them."""
+    places: Recent = field(default_factory=lambda: Recent(float("inf"), 20_000))
+    """Where live releases are reached: that never changes, and every deployment asks for those of all apps."""
     tally: Tally = field(default_factory=Tally)
     oidc: OidcClient | None = None
     """None: there is no log-in by an OpenID provider."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from windlass.domain.errors import Detail, NotFound
+from windlass.domain.errors import Detail
 from windlass.domain.release import Route
 from windlass.domain.routing import taken_hosts
 from windlass.ports.outside import Outside
+from windlass.usecases.liveplaces import live_places
 from windlass.usecases.routes import default_host
-from windlass.usecases.undertaking import load_kept
 
 
 def taken(outside: Outside, app: str, routes: Iterable[Route]) -> tuple[Detail, ...]:
@@ -23,13 +23,7 @@ def taken(outside: Outside, app: str, routes: Iterable[Route]) -> tuple[Detail, 
 def _owners(outside: Outside, app: str) -> dict[str, str]:
     """Host -> app, of every other live app."""
     owners: dict[str, str] = {outside.hooks_host: "windlass itself"} if outside.hooks_host else {}
-    for other in outside.store.apps.all():
-        if other.name != app and other.live is not None:
-            try:
-                routes = load_kept(outside, other.name, other.live).snapshot.routes
-            except NotFound:
-                continue
-            own = default_host(other.name, outside.domain)
-            owners |= {r.host or own: other.name for r in routes}
-            owners[own] = other.name
+    others = [line for line in outside.store.apps.lines() if line.name != app]
+    for other, places in live_places(outside, others).items():
+        owners |= dict.fromkeys([*(host for host, _ in places if host), default_host(other, outside.domain)], other)
     return owners

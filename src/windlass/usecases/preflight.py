@@ -74,7 +74,7 @@ def _ports_of(outside: Outside, app: str, release: int) -> set[tuple[int, str]]:
 def _holder(outside: Outside, app: str, number: int, protocol: str) -> str:
     if number == outside.http_port and protocol == "tcp":
         return "windlass's own edge"
-    for other in outside.store.apps.all():
+    for other in outside.store.apps.lines():
         if (
             other.name != app
             and other.live is not None

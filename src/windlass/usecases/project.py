@@ -330,10 +330,5 @@ def _imported(reading: Reading, env: Mapping[str, str]) -> tuple[dict[str, str],
 
 def _foreign(outside: Outside, app: str) -> dict[str, str]:
     """Names of networks and volumes that belong to other apps here."""
-    found = {}
-    for other in outside.store.apps.all():
-        if other.name != app:
-            for resource in outside.store.resources.of_app(other.name):
-                if resource.kind in ("network", "volume"):
-                    found[resource.name] = other.name
-    return found
+    others = {line.name for line in outside.store.apps.lines()} - {app}
+    return {r.name: r.app for r in outside.store.resources.of_kinds("network", "volume") if r.app in others}

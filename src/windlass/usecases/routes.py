@@ -14,7 +14,8 @@ from windlass.domain.routeoptions import Condition, RouteOptions
 from windlass.ports.edge import EdgeApp, EdgePage, EdgeRoute, EdgeServer, Maintenance
 from windlass.ports.outside import Outside
 from windlass.usecases.gates import address_of
-from windlass.usecases.undertaking import Undertaking, load_kept
+from windlass.usecases.liveplaces import live_places
+from windlass.usecases.undertaking import Undertaking
 
 DRAIN_PAUSE_S = 0.05
 
@@ -43,7 +44,7 @@ def _check_free(work: Undertaking, config: EdgeApp) -> None:
     new = _hosts(config) - (_hosts(current) if current is not None else set())
     if not new or not _is_forward(work, config.release):
         return
-    for other in outside.store.apps.all():
+    for other in outside.store.apps.lines():
         found = outside.edge.current(other.name) if other.name != config.app else None
         both = sorted(new & _hosts(found)) if found is not None else []
         if both:
@@ -168,16 +169,8 @@ def is_only_hostless(outside: Outside, app: str) -> bool:
     """
     if is_preview(app):
         return False
-    for other in outside.store.apps.all():
-        if other.name == app or other.live is None or is_preview(other.name):
-            continue
-        try:
-            snapshot = load_kept(outside, other.name, other.live).snapshot
-        except NotFound:
-            continue
-        if any(not r.host for r in snapshot.routes):
-            return False
-    return True
+    others = [line for line in outside.store.apps.lines() if line.name != app and not is_preview(line.name)]
+    return all(host for places in live_places(outside, others).values() for host, _ in places)
 
 
 def share_default_route(work: Undertaking) -> None:
@@ -185,7 +178,7 @@ def share_default_route(work: Undertaking) -> None:
     edge = work.outside.edge
     if is_preview(work.app):
         return
-    for other in work.outside.store.apps.all():
+    for other in work.outside.store.apps.lines():
         if other.name == work.app or other.live is None:
             continue
         config = edge.current(other.name)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from windlass.adapters.store.apps import no_such_app
 from windlass.adapters.store.database import Database
@@ -56,6 +56,10 @@ class SqlReleases:
 
     def set_state(self, app: str, number: int, state: ReleaseState) -> None:
         self.update(app, number, state=state)
+
+    def newest_at(self) -> float:
+        with self._database.read() as connection:
+            return float(connection.execute(select(func.max(releases.c.created_at))).scalar() or 0.0)
 
     def drop(self, app: str, number: int) -> None:
         """With its snapshot; its number is not given again."""

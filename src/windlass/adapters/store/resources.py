@@ -33,6 +33,11 @@ class SqlResources:
         with self._database.read() as connection:
             return [to_record(Resource, row) for row in connection.execute(query)]
 
+    def of_kinds(self, *kinds: str) -> list[Resource]:
+        query = select(resources).where(resources.c.kind.in_(kinds)).order_by(resources.c.position)
+        with self._database.read() as connection:
+            return [to_record(Resource, row) for row in connection.execute(query)]
+
     def apps(self) -> set[str]:
         with self._database.read() as connection:
             return set(connection.execute(select(resources.c.app).distinct()).scalars())
