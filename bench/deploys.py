@@ -20,8 +20,8 @@ def measure(figures: Figures) -> None:
         home.ok("env", "set", app, f"POSTGRES_PASSWORD={PASSWORD}")
         for version in ("v2", "v1"):  # both images are built now
             home.deploy(guestbook(home.folder / app, version), app)
+        _overhead(figures, home, app)  # before the load, which leaves a virtual machine slower for a while
         _deploys(figures, home, app)
-        _overhead(figures, home, app)
         _rollbacks(figures, home, app)
         _switch_back(figures, home, app)
         _status(figures, home, app)

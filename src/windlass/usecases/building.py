@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def build_images(
     for name, image in order.reuse.items():
         outside.engine.tag(image, image_tag(order.app, name, order.number))
     _pull(outside, order, on_line, cancelled)
-    return {n: _pin(outside, order, n) for n in order.model.services}
+    services = list(order.model.services)
+    with ThreadPoolExecutor(4, "pin") as beside:
+        return dict(zip(services, beside.map(lambda name: _pin(outside, order, name), services), strict=True))
 
 
 def hints(facts: ImageFacts) -> ImageHints:

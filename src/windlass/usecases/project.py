@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,8 +109,7 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     values = {**filled.found, **filled.made, **given}
     source = ComposeSource(reading.folder, reading.app, tuple(files), profiles, values)
     leads_outside = _leads_outside(outside, reading.folder)
-    contract = learn_contract(outside, reading.folder, manifest, source)
-    without_files, written, source, unfilled = _resolved_and_written(outside, reading, source, contract)
+    contract, without_files, written, source, unfilled = _asked_together(outside, reading, manifest, source)
     early = screen_model(read_model(without_files.document), str(reading.folder), leads_outside)
     if any(detail.code == "path_outside" for detail in early):
         raise refuse(early)
@@ -143,18 +142,20 @@ def read_project(outside: Outside, reading: Reading) -> Project:
     )
 
 
-def _resolved_and_written(
-    outside: Outside, reading: Reading, source: ComposeSource, contract: Contract
-) -> tuple[Resolved, Mapping[str, Any], ComposeSource, Refused | None]:
-    """What `_resolved` says, and beside it the project with its `${…}` as they are written."""
-    with ThreadPoolExecutor(1, "written") as beside:
+def _asked_together(
+    outside: Outside, reading: Reading, manifest: Manifest, source: ComposeSource
+) -> tuple[Contract, Resolved, Mapping[str, Any], ComposeSource, Refused | None]:
+    """The contract, what `_resolved` says, and the project with its `${…}` as they are written."""
+    with ThreadPoolExecutor(2, "compose") as beside:
         written = beside.submit(written_project, outside, source)
-        resolved, stood_in, unfilled = _resolved(outside, reading, source, contract)
-        return resolved, written.result(), stood_in, unfilled
+        first = beside.submit(outside.compose.resolve, source, env_files=False)
+        contract = learn_contract(outside, reading.folder, manifest, source)
+        resolved, stood_in, unfilled = _resolved(outside, reading, source, contract, first)
+        return contract, resolved, written.result(), stood_in, unfilled
 
 
 def _resolved(
-    outside: Outside, reading: Reading, source: ComposeSource, contract: Contract
+    outside: Outside, reading: Reading, source: ComposeSource, contract: Contract, first: Future[Resolved]
 ) -> tuple[Resolved, ComposeSource, Refused | None]:
     """Without the files of `env_file`; raises Refused with Compose's reasons and the contract's.
 
@@ -162,7 +163,7 @@ def _resolved(
     is found as well; their refusal is the third value, and the source with the stand-ins the second.
     """
     try:
-        return outside.compose.resolve(source, env_files=False), source, None
+        return first.result(), source, None
     except Refused as refused:
         stood_in = _with_stand_ins(source, refused)
         if stood_in is not None:
