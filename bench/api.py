@@ -65,12 +65,13 @@ def _deploy(home: Station) -> None:
     for app in apps:
         folder = write(home.folder / app, {"compose.yaml": COMPOSE, "windlass.yaml": QUICK})
         home.ok("deploy", folder, "--app", app, "--detach")
-    assert eventually(lambda: all(_is_live(home, app) for app in apps), LIMIT_S, pause_s=1.0)
+    assert eventually(lambda: _are_live(home, apps), LIMIT_S, pause_s=1.0)
 
 
-def _is_live(home: Station, app: str) -> bool:
-    document = home.api(f"/api/v1/apps/{app}").json()
-    return bool(document["live"]) and document["deployment"] is None
+def _are_live(home: Station, apps: list[str]) -> bool:
+    """By one request: ten at once would be measured as well."""
+    items = {item["app"]: item for item in home.api("/api/v1/apps").json()["items"]}
+    return all(items[app]["live"] and items[app]["deployment"] is None for app in apps)
 
 
 class _Asker:
